@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every bound of the product, by name. A queue, cache, retry or batch without a limit here is a
+ * bug.
+ */
+#ifndef AP_BASE_LIMITS_H
+#define AP_BASE_LIMITS_H
+
+#include <stdint.h>
+
+#define AP_KIB ((int64_t)1024)
+#define AP_MIB (1024 * AP_KIB)
+#define AP_GIB (1024 * AP_MIB)
+
+enum {
+  AP_NAME_BYTES_MAX = 128,       /* a hive, box, frame or column name */
+  AP_KEY_BYTES_MAX = 1024,       /* a key in a store, as S3 allows */
+  AP_JSON_DEPTH_MAX = 128,       /* nesting of outside JSON */
+  AP_TYPE_DEPTH_MAX = 32,        /* nesting of list, struct and map */
+  AP_COLUMNS_MAX = 4096,         /* columns of a frame */
+  AP_PARTITION_COLUMNS_MAX = 16, /* partition columns of a frame */
+  AP_PARTITIONS_MAX = 10000,     /* distinct partitions of one write */
+  AP_COMMIT_ATTEMPTS_MAX = 1000, /* rebases of one commit before it reports a conflict */
+  AP_CHECKPOINT_INTERVAL = 100,  /* commits between checkpoints unless the frame says otherwise */
+  AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
+  AP_CHAMBERS_MAX = 64,                /* engine instances of one node */
+  AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
+  AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
+  AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */
+};
+
+#define AP_JSON_BYTES_MAX      (1 * AP_GIB)  /* one JSON text */
+#define AP_STATEMENT_BYTES_MAX (16 * AP_MIB) /* one SQL text */
+#define AP_OBJECT_BYTES_MAX    (2 * AP_GIB)  /* one object read whole into memory */
+#define AP_CELL_BYTES_MIN      (16 * AP_MIB) /* leafcutter's floor */
+
+#endif

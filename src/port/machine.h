@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What this process may use of the machine: cores and memory after affinity masks and control
+ * groups (v1 and v2) are taken off.
+ */
+#ifndef AP_PORT_MACHINE_H
+#define AP_PORT_MACHINE_H
+
+#include <stdint.h>
+
+struct ap_machine {
+  uint32_t cores;       /* at least 1: min(online, affinity mask, cgroup quota rounded up) */
+  int64_t memory_bytes; /* min(physical, cgroup limit); never above physical */
+};
+
+void ap_machine_detect(struct ap_machine *out_machine);
+
+#endif
