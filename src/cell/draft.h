@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Cells in the making: where they are written, how large they get, what they are called, and their
+ * statistics in the ledger's form. The engine writes the files; the ledger commits them.
+ */
+#ifndef AP_CELL_DRAFT_H
+#define AP_CELL_DRAFT_H
+
+#include "cell/cell.h"
+
+/* A written file that no ledger knows yet. Arena memory. */
+struct ap_cell_draft {
+  struct ap_text staged_path; /* absolute */
+  struct ap_text path;        /* relative to the frame's folder, not URL-encoded */
+  int64_t size_bytes;
+  int64_t row_count;
+  uint32_t partition_count;
+  const struct ap_partition_value *partition_values;
+  struct ap_text statistics_json; /* numRecords, minValues, maxValues, nullCount */
+};
+
+/* Leafcutter: the target size of a cell for bees with that much memory: a quarter of it, at least
+ * 16 MiB. A cell is cut at the target and never exceeds twice the target. */
+int64_t ap_leafcutter_target_bytes(int64_t bee_memory_bytes);
+
+/* Append "region=eu%20west/day=2024-01-01/" for the values; nothing when there are none. Bytes
+ * other than unreserved ones are %XX-escaped as Hive and Spark do; null is
+ * __HIVE_DEFAULT_PARTITION__. */
+void ap_partition_path_append(struct ap_buffer *out, const struct ap_text *names,
+                              const struct ap_partition_value *values, uint32_t count);
+
+/* add.path is a URI: escape or unescape a relative path. Unescape fails on a broken %XX. */
+void ap_uri_escape_append(struct ap_buffer *out, struct ap_text path);
+bool ap_uri_unescape_append(struct ap_buffer *out, struct ap_text uri);
+
+/* One column's statistics as the engine reports them, as texts. */
+struct ap_statistics_text {
+  struct ap_text min; /* data NULL: none */
+  struct ap_text max;
+  int64_t null_count; /* -1: unknown */
+  bool has_nan;       /* then max is not stated: NaN is greatest */
+};
+
+/* Append {"numRecords":n,"minValues":{..},"maxValues":{..},"nullCount":{..}} for the first
+ * AP_STATISTICS_COLUMNS_MAX leaf columns. columns[i] belongs to schema field i (top level; nested
+ * fields only by null count when known). Strings are cut to AP_STATISTICS_TEXT_CHARS characters:
+ * the minimum as a prefix, the maximum with the last character raised so that it stays an upper
+ * bound, and left out when none can be. Bounds the engine gives in a form that is not exact for the
+ * type are left out. */
+void ap_statistics_append(struct ap_buffer *out, const struct ap_schema *schema, int64_t row_count,
+                          const struct ap_statistics_text *columns);
+
+#endif

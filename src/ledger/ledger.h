@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger of one frame: the Delta Lake transaction log (PROTOCOL.md of delta-io/delta), read and
+ * written to the letter, so that Spark, delta-rs, Polars, Trino and DuckDB work on the same table.
+ *
+ * Guarantees: a commit is one put-if-absent of <frame>/_delta_log/<version>.json; it is there whole
+ * or not at all; whoever loses rebases. A commit whose reply was lost recognises itself by the id
+ * in its commitInfo. Snapshots are immutable and counted. A second snapshot reads only newer
+ * commits. Supported: reader 1-3 and writer 1-7 with the features listed in features.h; any other
+ * feature is refused by name (AP_UNSUPPORTED). Thread: an ap_ledger is safe from any thread;
+ * snapshots are immutable.
+ */
+#ifndef AP_LEDGER_LEDGER_H
+#define AP_LEDGER_LEDGER_H
+
+#include "cell/cell.h"
+#include "cell/codec.h"
+#include "cell/draft.h"
+#include "port/env.h"
+#include "store/store.h"
+
+struct ap_ledger;
+
+/* prefix: the frame's folder as a key ("warehouse/sales/orders"). No I/O. env, store and codec
+ * outlive the ledger. */
+AP_MUST_CHECK ap_status ap_ledger_open(const struct ap_env *env, struct ap_store *store,
+                                       struct ap_codec *codec, struct ap_text prefix,
+                                       struct ap_ledger **out_ledger, ap_error *err);
+void ap_ledger_close(struct ap_ledger *ledger); /* NULL is allowed; snapshots may outlive it */
+
+/* A key and a value of the table's configuration ("delta.appendOnly" = "true"). */
+struct ap_property {
+  struct ap_text name;
+  struct ap_text value;
+};
+
+struct ap_table_definition {
+  const struct ap_schema *schema;
+  const uint32_t *partition_columns; /* indexes of top-level fields */
+  uint32_t partition_column_count;
+  struct ap_text name;        /* may be empty */
+  struct ap_text description; /* may be empty */
+  const struct ap_property *properties;
+  uint32_t property_count;
+};
+
+/* Commit version 0. AP_ALREADY_EXISTS when the folder holds a ledger. Refused with the reason:
+ * no column, duplicate names (case ignored), every column a partition column, partition columns of
+ * nested or binary type. */
+AP_MUST_CHECK ap_status ap_ledger_create_table(struct ap_ledger *ledger,
+                                               const struct ap_table_definition *definition,
+                                               ap_error *err);
+
+enum ap_snapshot_at {
+  AP_AT_LATEST,
+  AP_AT_VERSION,   /* value: the version */
+  AP_AT_TIMESTAMP, /* value: milliseconds since 1970; the last commit not after it */
+};
+
+enum ap_column_mapping {
+  AP_MAPPING_NONE,
+  AP_MAPPING_NAME,
+  AP_MAPPING_ID,
+};
+
+/* A frame at one version. Read-only to all but the ledger. */
+struct ap_snapshot {
+  int64_t version;
+  int64_t timestamp_ms; /* of the commit: inCommitTimestamp when enabled, else the log
+                           file's time, made strictly increasing */
+  int64_t created_ms;   /* metaData.createdTime; 0: unknown */
+  struct ap_text table_id;
+  struct ap_text name;
+  struct ap_text description;
+  struct ap_schema schema;   /* logical: names as users see them, types with our widenings undone
+                                (field metadata "apiary.type") */
+  struct ap_schema physical; /* same shape; names as in the files, types as stored */
+  uint64_t schema_id;        /* of schema */
+  uint64_t
+      physical_schema_id; /* of physical, without partition columns: compare with cells' tags */
+  struct ap_text *physical_names; /* of the top-level fields */
+  enum ap_column_mapping mapping;
+  uint32_t *partition_columns; /* indexes into schema.fields */
+  uint32_t partition_column_count;
+  const struct ap_property *properties;
+  uint32_t property_count;
+  struct ap_cell **cells; /* in order of path */
+  uint32_t cell_count;
+  int64_t row_count; /* -1: some cell does not say; deleted rows are taken off */
+  int64_t size_bytes;
+};
+
+AP_MUST_CHECK ap_status ap_ledger_snapshot(struct ap_ledger *ledger, enum ap_snapshot_at at,
+                                           int64_t value, struct ap_snapshot **out_snapshot,
+                                           ap_error *err);
+struct ap_snapshot *ap_snapshot_retain(struct ap_snapshot *snapshot);
+void ap_snapshot_release(struct ap_snapshot *snapshot); /* NULL is allowed */
+/* The value of a property; empty text when it is not set. */
+struct ap_text ap_snapshot_property(const struct ap_snapshot *snapshot, const char *name);
+/* The version an application has reached (txn); -1: none. */
+int64_t ap_snapshot_app_version(const struct ap_snapshot *snapshot, struct ap_text app_id);
+
+enum ap_commit_kind {
+  AP_COMMIT_APPEND,
+  AP_COMMIT_OVERWRITE, /* removes what `removes` picks of the version it lands on */
+};
+
+struct ap_commit {
+  enum ap_commit_kind kind;
+  const struct ap_cell_draft *adds; /* already objects in the store under prefix/path */
+  uint32_t add_count;
+  /* OVERWRITE: whether a cell goes; NULL: every cell. Called again after each rebase. */
+  bool (*removes)(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell);
+  void *context;
+  struct ap_text predicate; /* for the history (operationParameters.predicate); may be empty */
+  uint64_t schema_id;       /* the snapshot's schema the adds were checked against: when the schema
+                               has changed meanwhile the commit is a conflict */
+  struct ap_text app_id;    /* with app_version: exactly-once; empty: none */
+  int64_t app_version;
+  struct ap_text user_metadata; /* may be empty */
+};
+
+struct ap_commit_result {
+  int64_t version; /* where it landed; when skipped, the latest version */
+  bool skipped;    /* app_version was already reached: nothing was written */
+  uint32_t removed_count;
+  uint32_t attempt_count;
+};
+
+/* Write a checkpoint now and then (AP_CHECKPOINT_INTERVAL or delta.checkpointInterval); a failing
+ * checkpoint never fails the commit. Errors: AP_CONFLICT (schema or protocol changed, or too many
+ * rebases), AP_UNSUPPORTED (a writer feature, appendOnly and overwrite), store errors. On
+ * AP_OUTCOME_UNKNOWN the commit may or may not be there. */
+AP_MUST_CHECK ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *commit,
+                                         struct ap_commit_result *out_result, ap_error *err);
+
+/* Write a checkpoint of the latest version and remove log entries whose retention has passed
+ * (delta.logRetentionDuration, delta.enableExpiredLogCleanup). */
+AP_MUST_CHECK ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version,
+                                             ap_error *err);
+
+struct ap_history_entry {
+  int64_t version;
+  int64_t timestamp_ms;
+  struct ap_text operation;       /* "WRITE", "CREATE TABLE", ...; empty when not told */
+  struct ap_text parameters_json; /* objects; "{}" when not told */
+  struct ap_text metrics_json;
+  struct ap_text engine;
+  struct ap_text user_metadata;
+};
+
+/* Newest first, at most limit entries (0: all). A status other than AP_OK from visit stops; AP_END
+ * stops without error. */
+typedef ap_status (*ap_history_visit)(void *context, const struct ap_history_entry *entry,
+                                      ap_error *err);
+AP_MUST_CHECK ap_status ap_ledger_history(struct ap_ledger *ledger, uint32_t limit,
+                                          ap_history_visit visit, void *context, ap_error *err);
+
+/* Deleted rows of a cell, as ascending row numbers; AP_CORRUPT when the vector does not check. */
+AP_MUST_CHECK ap_status ap_ledger_deleted_rows(struct ap_ledger *ledger, const struct ap_cell *cell,
+                                               struct ap_arena *arena, const uint64_t **out_rows,
+                                               uint64_t *out_count, ap_error *err);
+
+#endif
