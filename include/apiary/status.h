@@ -22,11 +22,11 @@ extern "C" {
 #endif
 
 #if defined(__GNUC__)
-#define AP_MUST_CHECK                 __attribute__((warn_unused_result))
-#define AP_PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+#define AP_MUST_CHECK                __attribute__((warn_unused_result))
+#define AP_PRINTF_LIKE(index, first) __attribute__((__format__(__printf__, index, first)))
 #else
 #define AP_MUST_CHECK
-#define AP_PRINTF_LIKE(format, first)
+#define AP_PRINTF_LIKE(index, first)
 #endif
 
 /* What a caller may do about an error. */

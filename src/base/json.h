@@ -67,6 +67,8 @@ void ap_json_end_object(struct ap_json_writer *writer);
 void ap_json_begin_array(struct ap_json_writer *writer);
 void ap_json_end_array(struct ap_json_writer *writer);
 void ap_json_name(struct ap_json_writer *writer, struct ap_text name);
+/* Bytes that are not UTF-8 become U+FFFD, so that the output is always JSON; where that would
+ * change data the caller checks ap_text_is_utf8 first. */
 void ap_json_string(struct ap_json_writer *writer, struct ap_text text);
 void ap_json_i64(struct ap_json_writer *writer, int64_t number);
 void ap_json_f64(struct ap_json_writer *writer, double number); /* shortest round trip; finite */

@@ -32,7 +32,10 @@ int ap_text_compare(struct ap_text a, struct ap_text b); /* unsigned bytes, shor
 bool ap_text_starts_with(struct ap_text text, struct ap_text prefix);
 bool ap_text_ends_with(struct ap_text text, struct ap_text suffix);
 bool ap_text_is_utf8(struct ap_text text); /* strict: no surrogates, no overlong forms */
-/* The whole text as a decimal number. False on anything else, overflow included. */
+/* Bytes of the character that text begins with; 0 when it is empty or not UTF-8 there. */
+size_t ap_text_utf8_size(struct ap_text text);
+/* The whole text as a decimal number. False on anything else, overflow included; "inf" and "nan"
+ * are no numbers here. */
 bool ap_text_parse_i64(struct ap_text text, int64_t *out_value);
 bool ap_text_parse_f64(struct ap_text text, double *out_value);
 
@@ -66,6 +69,12 @@ void ap_buffer_append_format(struct ap_buffer *buffer, const char *format, ...)
 /* "name" with quotes doubled, for SQL identifiers; 'text' likewise for SQL literals. */
 void ap_buffer_append_identifier(struct ap_buffer *buffer, struct ap_text name);
 void ap_buffer_append_literal(struct ap_buffer *buffer, struct ap_text text);
+/* The shortest decimal text that reads back as the same double, always with a point or an exponent:
+ * "5.0", "0.1", "-1e+300". number must be finite. */
+void ap_buffer_append_f64(struct ap_buffer *buffer, double number);
+/* Room for size more bytes (and the NUL) at the end, for a producer that writes in place and then
+ * adds to size; NULL when out of memory. */
+char *ap_buffer_reserve(struct ap_buffer *buffer, size_t size);
 struct ap_text ap_buffer_text(const struct ap_buffer *buffer);
 /* AP_OUT_OF_MEMORY when any append failed. */
 AP_MUST_CHECK ap_status ap_buffer_check(const struct ap_buffer *buffer, ap_error *err);
