@@ -2,8 +2,9 @@
  *
  * Files and folders.
  *
- * Paths are NUL-terminated UTF-8. Errors name the path and the system's reason: AP_NOT_FOUND,
- * AP_ALREADY_EXISTS, AP_NO_SPACE (disk or quota full), AP_PERMISSION, else AP_IO. Nothing here is
+ * Paths are NUL-terminated UTF-8. Errors name the path and the system's reason: AP_NOT_FOUND (also
+ * when a parent is no folder), AP_ALREADY_EXISTS, AP_NO_SPACE (disk or quota full), AP_PERMISSION,
+ * AP_UNSUPPORTED (the file system cannot do it), else AP_IO. Nothing here is
  * durable until the file was synced, and a name is not durable until its folder was synced. Safe
  * from any thread. The simulated twin (testing/sim.h) forgets at a crash what was not synced.
  */
@@ -54,12 +55,16 @@ struct ap_files {
   ap_status (*rename)(struct ap_files *self, const char *path, const char *new_path, ap_error *err);
   ap_status (*remove_file)(struct ap_files *self, const char *path, ap_error *err);
   ap_status (*remove_folder)(struct ap_files *self, const char *path, ap_error *err); /* empty */
+  /* One folder, mode 0700, in an existing one; existing is fine. Not durable until its parent was
+   * synced. */
+  ap_status (*make_folder)(struct ap_files *self, const char *path, ap_error *err);
   /* The folder and all missing parents, mode 0700 for what it makes; durable when it returns.
    * Existing is fine. */
   ap_status (*make_folders)(struct ap_files *self, const char *path, ap_error *err);
   ap_status (*list)(struct ap_files *self, const char *path, ap_file_visit visit, void *context,
                     ap_error *err);
   /* An advisory lock on a file that is made when missing; held until unlock or the process's end.
+   * Two calls exclude each other within one process too.
    * *out_handle is what unlock takes. */
   ap_status (*try_lock)(struct ap_files *self, const char *path, enum ap_file_lock *out_result,
                         void **out_handle, ap_error *err);
