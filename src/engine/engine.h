@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The SQL engine: chambers, each a sealed DuckDB instance with its own memory limit, threads and
+ * scratch folder. The only module that knows the engine's API.
+ *
+ * An engine is a pool: chambers are opened when first needed (about 20 ms) and reused. A chamber
+ * belongs to one query at a time and, while held, to one thread; a result stream keeps its chamber
+ * until it is released. An engine is safe from any thread.
+ * Extension downloads are off; the time zone is UTC.
+ */
+#ifndef AP_ENGINE_ENGINE_H
+#define AP_ENGINE_ENGINE_H
+
+#include "arrow/stream.h"
+#include "arrow/type.h"
+#include "cell/cell.h"
+#include "cell/codec.h"
+#include "cell/draft.h"
+#include "port/env.h"
+
+struct ap_engine;
+struct ap_chamber;
+
+struct ap_engine_options {
+  uint32_t chambers_max;      /* 1..AP_CHAMBERS_MAX */
+  uint32_t threads;           /* of one chamber */
+  int64_t memory_limit_bytes; /* of one chamber */
+  const char *scratch_folder; /* absolute; made when first needed; each chamber spills below it */
+};
+
+/* Opens nothing yet. env outlives the engine. */
+AP_MUST_CHECK ap_status ap_engine_create(const struct ap_env *env,
+                                         const struct ap_engine_options *options,
+                                         struct ap_engine **out_engine, ap_error *err);
+/* Every chamber must have come back. NULL is allowed. */
+void ap_engine_destroy(struct ap_engine *engine);
+
+/* The engine as a Parquet codec for ledgers; lives as long as the engine. */
+struct ap_codec *ap_engine_codec(struct ap_engine *engine);
+
+struct ap_engine_status {
+  uint32_t chambers_open;
+  uint32_t chambers_busy;
+};
+void ap_engine_get_status(struct ap_engine *engine, struct ap_engine_status *out_status);
+
+/* A chamber of one's own, waiting up to timeout_ms: AP_BUSY when none came free. */
+AP_MUST_CHECK ap_status ap_chamber_acquire(struct ap_engine *engine, int64_t timeout_ms,
+                                           struct ap_chamber **out_chamber, ap_error *err);
+void ap_chamber_release(struct ap_chamber *chamber); /* NULL is allowed */
+
+/* The statement tree of a text, as JSON (json_serialize_sql); AP_SYNTAX and AP_UNSUPPORTED travel
+ * inside the JSON, see plan/tree.h. */
+AP_MUST_CHECK ap_status ap_chamber_parse(struct ap_chamber *chamber, struct ap_text sql,
+                                         struct ap_buffer *out_json, ap_error *err);
+/* The text of a tree (json_deserialize_sql). */
+AP_MUST_CHECK ap_status ap_chamber_unparse(struct ap_chamber *chamber, struct ap_text json,
+                                           struct ap_buffer *out_sql, ap_error *err);
+/* Table names a text reads, for statements that have no tree (PIVOT): dotted and quoted as the
+ * engine writes them; CTEs left out. Arena memory. */
+AP_MUST_CHECK ap_status ap_chamber_table_names(struct ap_chamber *chamber, struct ap_text sql,
+                                               struct ap_arena *arena, struct ap_text **out_names,
+                                               uint32_t *out_count, ap_error *err);
+
+/* A frame as the engine shall see it: the view "hive"."box"."name" over the given cells. */
+struct ap_frame_binding {
+  struct ap_text hive;
+  struct ap_text box;
+  struct ap_text name;              /* "orders", or "orders@v3" for a reference to the past */
+  struct ap_text folder;            /* absolute path of the frame, without a trailing slash */
+  const struct ap_schema *schema;   /* logical */
+  const struct ap_schema *physical; /* names and types in the files; same shape */
+  uint64_t schema_id;
+  uint64_t physical_schema_id;
+  bool map_by_id; /* column mapping by field id */
+  const uint32_t *partition_columns;
+  uint32_t partition_column_count;
+  struct ap_cell *const *cells; /* the kept ones, borrowed for the call */
+  uint32_t cell_count;
+  /* Deleted rows of cells[i], ascending; NULL when no cell has any. */
+  const uint64_t *const *deleted_rows;
+  const uint64_t *deleted_row_counts;
+};
+
+/* Make or refresh the view. What is already so is left (same schema, same cells: a few
+ * microseconds). Zero cells give an empty view with the schema. Cells that are not `own` or of
+ * another physical schema are read by union of their columns: missing ones are null, narrower types
+ * are cast. */
+AP_MUST_CHECK ap_status ap_chamber_bind_frame(struct ap_chamber *chamber,
+                                              const struct ap_frame_binding *binding,
+                                              ap_error *err);
+
+/* Default names for unqualified references; empty: none. Makes hive and box known when needed. */
+AP_MUST_CHECK ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive,
+                                       struct ap_text box, ap_error *err);
+
+enum ap_parameter_kind {
+  AP_PARAMETER_NULL,
+  AP_PARAMETER_BOOLEAN,      /* i64 */
+  AP_PARAMETER_INTEGER,      /* i64 */
+  AP_PARAMETER_FLOAT,        /* f64 */
+  AP_PARAMETER_TEXT,         /* text */
+  AP_PARAMETER_BINARY,       /* text */
+  AP_PARAMETER_DECIMAL,      /* text: plain digits */
+  AP_PARAMETER_DATE,         /* i64: days since 1970 */
+  AP_PARAMETER_TIME,         /* i64: microseconds since midnight */
+  AP_PARAMETER_TIMESTAMP,    /* i64: microseconds, without zone */
+  AP_PARAMETER_TIMESTAMP_TZ, /* i64: microseconds since 1970 UTC */
+};
+
+struct ap_parameter {
+  enum ap_parameter_kind kind;
+  struct ap_text name; /* for $name; empty: by position */
+  int64_t i64;
+  double f64;
+  struct ap_text text;
+};
+
+/* What a running statement heeds. All optional. Called from the thread that runs it. */
+struct ap_run_control {
+  /* Asked between pieces of work; true: stop with AP_CANCELLED. */
+  bool (*cancelled)(void *context);
+  /* percent 0..100; -1: unknown. Called at most every 50 ms. */
+  void (*progress)(void *context, double percent);
+  void *context;
+  int64_t deadline_us; /* monotonic clock; 0: none. AP_TIMEOUT */
+};
+
+/* Run one statement and stream its result; the chamber goes with the stream and comes back to the
+ * pool when the stream is released (on failure too). Memory over the limit: AP_MEMORY_EXCEEDED. A
+ * statement without result rows gives a stream of no columns. */
+AP_MUST_CHECK ap_status ap_chamber_query(struct ap_chamber *chamber, struct ap_text sql,
+                                         const struct ap_parameter *parameters,
+                                         uint32_t parameter_count,
+                                         const struct ap_run_control *control,
+                                         struct ArrowArrayStream *out_stream, ap_error *err);
+
+/* Stop what the chamber runs, from any thread: it ends with AP_CANCELLED. */
+void ap_chamber_interrupt(struct ap_chamber *chamber);
+
+/* Rows to become cells: a stream (taken, on failure too), or a query in this chamber. */
+struct ap_cell_source {
+  struct ArrowArrayStream *stream; /* NULL: query */
+  struct ap_text query;
+};
+
+struct ap_cell_target {
+  struct ap_text frame;             /* for messages: "warehouse.sales.orders" */
+  const struct ap_schema *schema;   /* logical: what the source must fit */
+  const struct ap_schema *physical; /* what is written */
+  const uint32_t *partition_columns;
+  uint32_t partition_column_count;
+  const char *staging_folder; /* absolute, exists */
+  int64_t target_bytes;       /* leafcutter */
+};
+
+/* Check the source's columns against the schema, write LZ4 Parquet cells below staging_folder and
+ * describe them. AP_SCHEMA_MISMATCH (missing, extra, wrong type) and AP_NULL_VIOLATION name column,
+ * expected and found, and leave no file. Zero rows give zero cells. Drafts and their texts are in
+ * the arena. Files are not yet synced. */
+AP_MUST_CHECK ap_status ap_chamber_write_cells(
+    struct ap_chamber *chamber, const struct ap_cell_source *source,
+    const struct ap_cell_target *target, const struct ap_run_control *control,
+    struct ap_arena *arena, struct ap_cell_draft **out_drafts, uint32_t *out_count, ap_error *err);
+
+/* Export: write the rows of a query as one file. format: "parquet", "csv", "json". */
+AP_MUST_CHECK ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_text query,
+                                          const char *path, const char *format,
+                                          const struct ap_run_control *control, int64_t *out_rows,
+                                          ap_error *err);
+
+/* "v1.5.5". Static memory. */
+const char *ap_engine_version(void);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Statement heads: which statement a text is, and the names it gives, by a real tokenizer and a
+ * recursive-descent parser. Whatever reads data (SELECT, FROM, WITH, VALUES, PIVOT, DESCRIBE and
+ * EXPLAIN of a query, ...) is left to the engine's own parser as text. Both vocabularies: HIVE =
+ * DATABASE, BOX = SCHEMA, FRAME = TABLE.
+ * Pure: no I/O. Errors are AP_SYNTAX with line and column and what was expected.
+ */
+#ifndef AP_PLAN_STATEMENT_H
+#define AP_PLAN_STATEMENT_H
+
+#include "base/text.h"
+
+enum ap_statement_kind {
+  AP_STATEMENT_QUERY,          /* text: the query; goes to the engine */
+  AP_STATEMENT_EXPLAIN,        /* body: the query that is explained; text: the whole */
+  AP_STATEMENT_DESCRIBE_QUERY, /* DESCRIBE SELECT ...; body: the query */
+  AP_STATEMENT_USE,            /* scope says what was named; HIVE, BOX or UNSPECIFIED (one or two
+                                  parts: a hive, a box of the current hive, or hive.box) */
+  AP_STATEMENT_SHOW_HIVES,
+  AP_STATEMENT_SHOW_BOXES,  /* IN hive */
+  AP_STATEMENT_SHOW_FRAMES, /* IN box | hive.box | hive */
+  AP_STATEMENT_DESCRIBE,    /* a frame */
+  AP_STATEMENT_CREATE_HIVE,
+  AP_STATEMENT_CREATE_BOX,
+  AP_STATEMENT_CREATE_FRAME, /* columns */
+  AP_STATEMENT_DROP_HIVE,
+  AP_STATEMENT_DROP_BOX,
+  AP_STATEMENT_DROP_FRAME,
+  AP_STATEMENT_ENGINE_SET, /* SET/RESET/PRAGMA and the like: not offered; head names it */
+  AP_STATEMENT_REFUSED,    /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
+};
+
+enum ap_scope {
+  AP_SCOPE_UNSPECIFIED,
+  AP_SCOPE_HIVE,
+  AP_SCOPE_BOX,
+};
+
+/* A possibly qualified name; parts unquoted. */
+struct ap_name {
+  struct ap_text parts[3];
+  uint32_t count; /* 0: none */
+};
+
+struct ap_statement_column {
+  struct ap_text name;
+  struct ap_text type; /* as written */
+  bool not_null;
+};
+
+struct ap_statement {
+  enum ap_statement_kind kind;
+  struct ap_text text; /* of the statement, without the closing semicolon */
+  struct ap_text body;
+  struct ap_text head; /* its first word, upper case */
+  enum ap_scope scope;
+  struct ap_name name;
+  bool if_exists;      /* DROP */
+  bool if_not_exists;  /* CREATE */
+  bool cascade;        /* DROP */
+  struct ap_text like; /* SHOW ... LIKE 'pattern'; empty: none */
+  const struct ap_statement_column *columns;
+  uint32_t column_count;
+  const struct ap_text *partition_by; /* PARTITIONED BY (a, b) | PARTITION BY (a, b) */
+  uint32_t partition_count;
+};
+
+/* Split a text at semicolons that end statements (quotes, comments and dollar quotes respected) and
+ * parse each head. Empty statements are left out. Arena memory; texts point into sql. */
+AP_MUST_CHECK ap_status ap_statements_parse(struct ap_arena *arena, struct ap_text sql,
+                                            struct ap_statement **out_statements,
+                                            uint32_t *out_count, ap_error *err);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine's statement tree (json_serialize_sql): which tables a query reads, and what its
+ * conditions say about them.
+ *
+ * Scopes are respected: a name that a WITH clause in reach defines is no frame. What the reader
+ * does not know it passes over and concludes nothing from. Pure: no I/O; everything in the arena,
+ * nothing modified.
+ */
+#ifndef AP_PLAN_TREE_H
+#define AP_PLAN_TREE_H
+
+#include "base/json.h"
+
+enum ap_reference_at {
+  AP_REFERENCE_LATEST,
+  AP_REFERENCE_VERSION,
+  AP_REFERENCE_TIMESTAMP,
+};
+
+/* One table reference in a FROM clause that no CTE answers. */
+struct ap_reference {
+  struct ap_text catalog; /* as written, unquoted; empty when not given */
+  struct ap_text schema;
+  struct ap_text name;
+  struct ap_text alias; /* empty: none; then the name is the alias */
+  enum ap_reference_at at;
+  int64_t version;              /* AT (VERSION => n) */
+  struct ap_text timestamp;     /* AT (TIMESTAMP => ...): the constant's text */
+  int64_t location;             /* byte offset in the statement; -1: unknown */
+  bool renames_columns;         /* FROM t AS x(a, b): column names are not the frame's */
+  bool sampled;                 /* TABLESAMPLE */
+  bool has_select;              /* stands in the FROM of a SELECT that has a WHERE we may use */
+  const struct ap_json *node;   /* the BASE_TABLE */
+  const struct ap_json *select; /* the SELECT_NODE whose FROM it stands in; NULL: none */
+  bool null_extended;           /* on the nullable side of an outer join: WHERE must not prune it */
+};
+
+struct ap_tree {
+  const struct ap_json *root;
+  struct ap_reference *references;
+  uint32_t reference_count;
+};
+
+/* json: the answer of json_serialize_sql for one statement. Its error member becomes AP_SYNTAX
+ * (with position) or AP_UNSUPPORTED ("Only SELECT statements can be serialized"). */
+AP_MUST_CHECK ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json,
+                                      struct ap_tree *out_tree, ap_error *err);
+
+/* The tree as JSON again, with each reference i for which renamed[i].name is not empty replaced by
+ * those three parts (and its AT clause taken out, its alias kept or set to its old name), for
+ * json_deserialize_sql. */
+struct ap_reference_rename {
+  struct ap_text catalog;
+  struct ap_text schema;
+  struct ap_text name;
+};
+void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
+                           const struct ap_reference_rename *renamed);
+
+#endif
