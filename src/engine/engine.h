@@ -170,6 +170,6 @@ AP_MUST_CHECK ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_
                                           ap_error *err);
 
 /* "v1.5.5". Static memory. */
-const char *ap_engine_version(void);
+const char *ap_engine_library_version(void);
 
 #endif
