@@ -13,15 +13,18 @@
 #define AP_GIB (1024 * AP_MIB)
 
 enum {
-  AP_NAME_BYTES_MAX = 128,       /* a hive, box, frame or column name */
-  AP_KEY_BYTES_MAX = 1024,       /* a key in a store, as S3 allows */
-  AP_JSON_DEPTH_MAX = 128,       /* nesting of outside JSON */
-  AP_TYPE_DEPTH_MAX = 32,        /* nesting of list, struct and map */
-  AP_COLUMNS_MAX = 4096,         /* columns of a frame */
-  AP_PARTITION_COLUMNS_MAX = 16, /* partition columns of a frame */
-  AP_PARTITIONS_MAX = 10000,     /* distinct partitions of one write */
-  AP_COMMIT_ATTEMPTS_MAX = 1000, /* rebases of one commit before it reports a conflict */
-  AP_CHECKPOINT_INTERVAL = 100,  /* commits between checkpoints unless the frame says otherwise */
+  AP_NAME_BYTES_MAX = 128,            /* a hive, box, frame or column name */
+  AP_KEY_BYTES_MAX = 1024,            /* a key in a store, as S3 allows */
+  AP_LOCAL_ROOT_BYTES_MAX = 2048,     /* path of a local store's root */
+  AP_LOCAL_SEGMENT_BYTES_MAX = 255,   /* a name in a folder, as Linux file systems allow */
+  AP_LOCAL_FOLDERS_KNOWN_MAX = 16384, /* folders a local store remembers as made */
+  AP_JSON_DEPTH_MAX = 128,            /* nesting of outside JSON */
+  AP_TYPE_DEPTH_MAX = 32,             /* nesting of list, struct and map */
+  AP_COLUMNS_MAX = 4096,              /* columns of a frame */
+  AP_PARTITION_COLUMNS_MAX = 16,      /* partition columns of a frame */
+  AP_PARTITIONS_MAX = 10000,          /* distinct partitions of one write */
+  AP_COMMIT_ATTEMPTS_MAX = 1000,      /* rebases of one commit before it reports a conflict */
+  AP_CHECKPOINT_INTERVAL = 100, /* commits between checkpoints unless the frame says otherwise */
   AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
   AP_CHAMBERS_MAX = 64,                /* engine instances of one node */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
