@@ -38,9 +38,11 @@ static void *system_reallocate(struct ap_allocator *self, void *pointer, size_t 
   return realloc(pointer, size);
 }
 
+const struct ap_allocator ap_allocator_system_table = {system_reallocate};
+
+/* It has no state, so nobody writes to it through the pointer. */
 struct ap_allocator *ap_allocator_system(void) {
-  static struct ap_allocator allocator = {system_reallocate}; /* never written to */
-  return &allocator;
+  return (struct ap_allocator *)&ap_allocator_system_table;
 }
 
 void *ap_allocate(struct ap_allocator *allocator, size_t size) {

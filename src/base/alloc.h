@@ -20,7 +20,8 @@ struct ap_allocator {
   void *(*reallocate)(struct ap_allocator *self, void *pointer, size_t size);
 };
 
-/* malloc's heap. */
+/* malloc's heap. The table is for constant initialisers; elsewhere call the function. */
+extern const struct ap_allocator ap_allocator_system_table;
 struct ap_allocator *ap_allocator_system(void);
 
 /* NULL when out of memory; memory is not cleared. size 0 gives a valid unique block. */

@@ -25,8 +25,8 @@ struct ap_file_info {
   int64_t modified_ms; /* wall clock */
 };
 
-/* Called for each name in a folder, "." and ".." left out, in no order. Not AP_OK: stop and return
- * that. */
+/* Called for each name in a folder, "." and ".." left out, in no order; a symbolic link is
+ * AP_FILE_OTHER. Not AP_OK: stop and return that. */
 typedef ap_status (*ap_file_visit)(void *context, const char *name, enum ap_file_kind kind,
                                    ap_error *err);
 
@@ -44,6 +44,7 @@ struct ap_files {
    * end. */
   ap_status (*read)(struct ap_files *self, const char *path, int64_t offset, int64_t size,
                     struct ap_buffer *out, ap_error *err);
+  /* Follows symbolic links. */
   ap_status (*info)(struct ap_files *self, const char *path, struct ap_file_info *out_info,
                     ap_error *err);
   ap_status (*sync_file)(struct ap_files *self, const char *path, ap_error *err);
@@ -54,7 +55,8 @@ struct ap_files {
   /* Replaces new_path when it exists. */
   ap_status (*rename)(struct ap_files *self, const char *path, const char *new_path, ap_error *err);
   ap_status (*remove_file)(struct ap_files *self, const char *path, ap_error *err);
-  ap_status (*remove_folder)(struct ap_files *self, const char *path, ap_error *err); /* empty */
+  /* AP_ALREADY_EXISTS when something is in it, AP_NOT_FOUND when it is a file or a link. */
+  ap_status (*remove_folder)(struct ap_files *self, const char *path, ap_error *err);
   /* One folder, mode 0700, in an existing one; existing is fine. Not durable until its parent was
    * synced. */
   ap_status (*make_folder)(struct ap_files *self, const char *path, ap_error *err);
@@ -64,8 +66,8 @@ struct ap_files {
   ap_status (*list)(struct ap_files *self, const char *path, ap_file_visit visit, void *context,
                     ap_error *err);
   /* An advisory lock on a file that is made when missing; held until unlock or the process's end.
-   * Two calls exclude each other within one process too.
-   * *out_handle is what unlock takes. */
+   * Two calls exclude each other within one process too, and the file locked is the one that has the
+   * name at that time. *out_handle is what unlock takes. */
   ap_status (*try_lock)(struct ap_files *self, const char *path, enum ap_file_lock *out_result,
                         void **out_handle, ap_error *err);
   void (*unlock)(struct ap_files *self, void *handle);

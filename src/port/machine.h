@@ -15,4 +15,8 @@ struct ap_machine {
 
 void ap_machine_detect(struct ap_machine *out_machine);
 
+/* Lower io_machine to what the control groups of this process allow, as they show in proc and sys
+ * under root: "" for the machine's own, a folder of examples in tests. */
+void ap_machine_apply_control_groups(const char *root, struct ap_machine *io_machine);
+
 #endif
