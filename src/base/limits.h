@@ -27,6 +27,8 @@ enum {
   AP_CHECKPOINT_INTERVAL = 100, /* commits between checkpoints unless the frame says otherwise */
   AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
   AP_CHAMBERS_MAX = 64,                /* engine instances of one node */
+  AP_FRAMES_KEPT_MAX = 1024,        /* ledgers a node keeps open when nobody uses them */
+  AP_STATEMENTS_MAX = 1000,         /* of one SQL text */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */

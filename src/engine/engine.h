@@ -41,6 +41,7 @@ struct ap_codec *ap_engine_codec(struct ap_engine *engine);
 struct ap_engine_status {
   uint32_t chambers_open;
   uint32_t chambers_busy;
+  int64_t memory_used_bytes; /* by the chambers that are open, as last measured */
 };
 void ap_engine_get_status(struct ap_engine *engine, struct ap_engine_status *out_status);
 
@@ -89,6 +90,11 @@ struct ap_frame_binding {
 AP_MUST_CHECK ap_status ap_chamber_bind_frame(struct ap_chamber *chamber,
                                               const struct ap_frame_binding *binding,
                                               ap_error *err);
+
+/* Forget the view of a frame that is no more, so that its name answers nothing. */
+AP_MUST_CHECK ap_status ap_chamber_forget_frame(struct ap_chamber *chamber, struct ap_text hive,
+                                                struct ap_text box, struct ap_text name,
+                                                ap_error *err);
 
 /* Default names for unqualified references; empty: none. Makes hive and box known when needed. */
 AP_MUST_CHECK ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive,

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Changes of what there is: creating, renaming and dropping hives, boxes and frames, with what
+ * belongs to each beside the catalog's entry (a frame's ledger, its files).
+ */
+#ifndef AP_EXECUTE_DEFINITION_H
+#define AP_EXECUTE_DEFINITION_H
+
+#include "execute/node.h"
+
+struct ap_frame_request {
+  struct ap_text hive;
+  struct ap_text box;
+  struct ap_text name;
+  const struct ap_schema *schema;
+  const struct ap_text *partition_by;
+  uint32_t partition_by_count;
+  struct ap_text description;
+  const struct ap_property *properties;
+  uint32_t property_count;
+  bool if_absent; /* an equal frame is fine; a different one is AP_SCHEMA_MISMATCH with the
+                     difference */
+};
+
+/* The ledger is written first, then the name is entered, so that a name never leads nowhere. */
+AP_MUST_CHECK ap_status ap_frame_define(struct ap_node *node,
+                                        const struct ap_frame_request *request, ap_error *err);
+
+/* Forget names, then remove the files that lay behind them. box and name empty: the whole hive;
+ * name empty: the box. Files that cannot be removed are left and are nobody's. */
+struct ap_drop_request {
+  struct ap_text hive;
+  struct ap_text box;
+  struct ap_text name;
+  bool cascade;
+  bool if_exists;
+};
+AP_MUST_CHECK ap_status ap_drop(struct ap_node *node, const struct ap_drop_request *request,
+                                ap_error *err);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running one query here: parse, resolve names, take snapshots, prune, bind, run.
+ *
+ * All references of one statement to one frame see the same version. The result stream holds a
+ * chamber until it is released.
+ */
+#ifndef AP_EXECUTE_QUERY_H
+#define AP_EXECUTE_QUERY_H
+
+#include "execute/node.h"
+
+struct ap_query_request {
+  struct ap_text text; /* what runs */
+  struct ap_text body; /* the query in it, whose tables are looked up (EXPLAIN: without the head) */
+  struct ap_text hive; /* defaults for unqualified names; may be empty */
+  struct ap_text box;
+  const struct ap_parameter *parameters;
+  uint32_t parameter_count;
+  const struct ap_run_control *control; /* may be NULL */
+};
+
+/* Where the time went, for APIARY_TIMING; microseconds. */
+struct ap_query_timing {
+  int64_t parse_us;
+  int64_t plan_us;     /* names and pruning */
+  int64_t discover_us; /* snapshots */
+  int64_t read_us;     /* binding cells */
+  int64_t execute_us;  /* until the first rows */
+  uint64_t cells_total;
+  uint64_t cells_read;
+};
+
+/* out_timing may be NULL. */
+AP_MUST_CHECK ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
+                                 struct ap_query_timing *out_timing,
+                                 struct ArrowArrayStream *out_stream, ap_error *err);
+
+/* The same up to binding, then the rows go to a file (ap_chamber_export). */
+AP_MUST_CHECK ap_status ap_query_export(struct ap_node *node,
+                                        const struct ap_query_request *request, const char *path,
+                                        const char *format, int64_t *out_rows, ap_error *err);
+
+#endif
