@@ -66,8 +66,8 @@ struct ap_files {
   ap_status (*list)(struct ap_files *self, const char *path, ap_file_visit visit, void *context,
                     ap_error *err);
   /* An advisory lock on a file that is made when missing; held until unlock or the process's end.
-   * Two calls exclude each other within one process too, and the file locked is the one that has the
-   * name at that time. *out_handle is what unlock takes. */
+   * Two calls exclude each other within one process too, and the file locked is the one that has
+   * the name at that time. *out_handle is what unlock takes. */
   ap_status (*try_lock)(struct ap_files *self, const char *path, enum ap_file_lock *out_result,
                         void **out_handle, ap_error *err);
   void (*unlock)(struct ap_files *self, void *handle);

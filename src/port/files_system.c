@@ -43,6 +43,11 @@ static ap_status status_of_errno(int number) {
       return AP_PERMISSION;
     case ENOMEM:
       return AP_OUT_OF_MEMORY;
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case EXDEV:
+    case EMLINK:
+      return AP_UNSUPPORTED;
     default:
       return AP_IO;
   }
@@ -244,17 +249,27 @@ static bool is_folder(const char *path) {
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* *out_made: this call made it, nobody else before. */
+static ap_status make_folder(const char *path, bool *out_made, ap_error *err) {
+  *out_made = mkdir(path, 0700) == 0;
+  int number = *out_made ? 0 : errno;
+  if (number == 0 || (number == EEXIST && is_folder(path))) return AP_OK;
+  return fail_system(err, number, "make the folder", path);
+}
+
+static ap_status system_make_folder(struct ap_files *self, const char *path, ap_error *err) {
+  (void)self;
+  bool made;
+  return make_folder(path, &made, err);
+}
+
 /* Make path[0, size), whose parent exists. Each folder's name is synced before anything is made in
  * it, so whoever finds the last one can rely on all above it. */
-static ap_status make_folder(char *path, size_t size, ap_error *err) {
+static ap_status make_durable_folder(char *path, size_t size, ap_error *err) {
   char saved = path[size];
+  bool made = false;
   path[size] = '\0';
-  bool made = mkdir(path, 0700) == 0;
-  int number = errno;
-  ap_status status = AP_OK;
-  if (!made && !(number == EEXIST && is_folder(path))) {
-    status = fail_system(err, number, "make the folder", path);
-  }
+  ap_status status = make_folder(path, &made, err);
   path[size] = saved;
   return status == AP_OK ? sync_parent(path, size, made, err) : status;
 }
@@ -274,7 +289,7 @@ static ap_status system_make_folders(struct ap_files *self, const char *path, ap
     copy[at] = '\0';
     bool there = at != size && is_folder(copy);
     if (at != size) copy[at] = '/';
-    if (!there) AP_TRY(make_folder(copy, at, err));
+    if (!there) AP_TRY(make_durable_folder(copy, at, err));
   }
   return AP_OK;
 }
@@ -366,6 +381,7 @@ const struct ap_files ap_files_system_table = {
     .rename = system_rename,
     .remove_file = system_remove_file,
     .remove_folder = system_remove_folder,
+    .make_folder = system_make_folder,
     .make_folders = system_make_folders,
     .list = system_list,
     .try_lock = system_try_lock,
