@@ -7,7 +7,8 @@ set(AP_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissin
                 -Wvla -Wundef -Werror)
 
 if(APIARY_SANITIZE)
-  add_compile_options(-fsanitize=${APIARY_SANITIZE} -fno-omit-frame-pointer -g)
+  add_compile_options(-fsanitize=${APIARY_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer -g)
   add_link_options(-fsanitize=${APIARY_SANITIZE})
 endif()
 
