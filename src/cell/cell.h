@@ -83,15 +83,22 @@ AP_MUST_CHECK ap_status ap_cell_create(struct ap_allocator *allocator,
 struct ap_cell *ap_cell_retain(struct ap_cell *cell);
 void ap_cell_release(struct ap_cell *cell); /* NULL is allowed */
 
-/* Identifies a schema's names, types and order (xxh64-like over the canonical words), for caches
- * and tags. Nullability and metadata do not count. */
+/* Identifies a schema's names, types and order (a hash of 64 bits that never changes: it is stored
+ * in tags), for caches and tags. Nullability, metadata and the names of lists' and maps' children
+ * do not count. */
 uint64_t ap_schema_id(const struct ap_schema *schema);
 
 /* The statistics of a cell against a schema whose physical (in-file) names are given, NULL for the
  * schema's own. Kept with the cell when first parsed; parsed into the arena when the cell already
  * keeps those of another schema. Malformed or missing statistics give unknown bounds, never an
- * error: pruning then keeps the cell. Bounds of other writers are widened where their conventions
- * lose precision: timestamps by 1 ms, and no upper bound for floats (NaN is greatest here). */
+ * error: pruning then keeps the cell. Bounds of other writers (cells not `own`) are widened where
+ * their conventions lose precision: timestamps by 1 ms (1 minute before 1973, when zones had odd
+ * seconds; unknown when a zone is wanted and not named), no upper bound for floats (NaN is greatest
+ * here), decimals of more than 15 digits by a double's rounding, and no upper bound from strings
+ * that may have been cut.
+ * Counts and bounds are those of the file: rows that a deletion vector removes count. So bounds,
+ * null_count == 0 and null_count == row_count (only nulls) hold for the rows that are left;
+ * row_count and other null counts may be too large. */
 AP_MUST_CHECK ap_status ap_cell_statistics_get(struct ap_cell *cell, struct ap_arena *arena,
                                                const struct ap_schema *schema, uint64_t schema_id,
                                                const struct ap_text *physical_names,

@@ -24,8 +24,9 @@ struct ap_cell_draft {
 int64_t ap_leafcutter_target_bytes(int64_t bee_memory_bytes);
 
 /* Append "region=eu%20west/day=2024-01-01/" for the values; nothing when there are none. Bytes
- * other than unreserved ones are %XX-escaped as Hive and Spark do; null is
- * __HIVE_DEFAULT_PARTITION__. */
+ * other than [A-Za-z0-9_.-] are %XX-escaped as Hive and Spark do; null and empty are
+ * __HIVE_DEFAULT_PARTITION__. Names and values too long for a folder's name are cut and end in a
+ * hash: the value is in the ledger, never only in the path. */
 void ap_partition_path_append(struct ap_buffer *out, const struct ap_text *names,
                               const struct ap_partition_value *values, uint32_t count);
 
@@ -38,15 +39,18 @@ struct ap_statistics_text {
   struct ap_text min; /* data NULL: none */
   struct ap_text max;
   int64_t null_count; /* -1: unknown */
-  bool has_nan;       /* then max is not stated: NaN is greatest */
+  bool has_nan;       /* or not surely known: then max is not stated, NaN is greatest. Beware: the
+                         engine's own has_nan speaks of a file's last row group only */
 };
 
 /* Append {"numRecords":n,"minValues":{..},"maxValues":{..},"nullCount":{..}} for the first
- * AP_STATISTICS_COLUMNS_MAX leaf columns. columns[i] belongs to schema field i (top level; nested
- * fields only by null count when known). Strings are cut to AP_STATISTICS_TEXT_CHARS characters:
- * the minimum as a prefix, the maximum with the last character raised so that it stays an upper
- * bound, and left out when none can be. Bounds the engine gives in a form that is not exact for the
- * type are left out. */
+ * AP_STATISTICS_COLUMNS_MAX leaf columns. columns[i] belongs to schema field i (top level; lists
+ * and maps only by null count, structs not at all). Integers, decimals and floats are JSON numbers
+ * (float columns in the digits of the equal double), times of day microseconds, dates "2024-02-29",
+ * timestamps "2024-02-29T12:34:56.123456" and with zone "..Z", booleans true and false. Strings are
+ * cut to AP_STATISTICS_TEXT_CHARS characters: the minimum as a prefix, the maximum with the last
+ * character raised so that it stays an upper bound, and left out when none can be. Bounds that are
+ * not exact for the type, infinite, or outside the years 1..9999 are left out. */
 void ap_statistics_append(struct ap_buffer *out, const struct ap_schema *schema, int64_t row_count,
                           const struct ap_statistics_text *columns);
 
