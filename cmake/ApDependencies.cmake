@@ -4,8 +4,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
 if(NOT EXISTS "${DUCKDB_ROOT}/duckdb.h" OR NOT EXISTS "${DUCKDB_ROOT}/libduckdb.so")
-  message(FATAL_ERROR "no DuckDB in ${DUCKDB_ROOT}: run 'make deps', or set DUCKDB_ROOT to a folder "
-                      "with duckdb.h and libduckdb.so")
+  message(FATAL_ERROR "no DuckDB in ${DUCKDB_ROOT}: run 'make deps', or set DUCKDB_ROOT to a "
+                      "folder with duckdb.h and libduckdb.so")
 endif()
 add_library(duckdb SHARED IMPORTED GLOBAL)
 set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION "${DUCKDB_ROOT}/libduckdb.so"

@@ -1,8 +1,8 @@
 # ap_module(NAME [DEPENDS module ...] [LIBRARIES target ...])
 #
 # One folder, one target ap_NAME of its *.c files; *_test.c beside them become one cmocka program
-# each (test NAME/FILE). A module exposes its own headers only, as "NAME/file.h"; tools/check.py holds
-# the direction of includes.
+# each (test NAME/FILE). A module exposes its own headers only, as "NAME/file.h"; tools/check.py
+# holds the direction of includes.
 set(AP_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
                 -Wvla -Wundef -Werror)
 

@@ -49,7 +49,7 @@ def run(command, **settings):
         [str(word) for word in command],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         **settings,
     )
     if done.returncode != 0:
@@ -265,7 +265,7 @@ def fetch_archive(pins, entry, python, archives):
                 "%s %s has SHA-256 %s, but %s pins %s: refusing it"
                 % (entry["package"], entry["version"], found, PINS.name, entry["sha256"])
             )
-        os.replace(str(arrived), str(kept))
+        arrived.replace(kept)
     return kept
 
 
@@ -314,7 +314,7 @@ def unpack(entry, archive, into):
             final.parent.mkdir(parents=True, exist_ok=True)
             if final.is_dir():
                 shutil.rmtree(str(final))
-            os.replace(str(fresh), str(final))
+            fresh.replace(final)
 
 
 def fetch_group(pins, group, into, venv):
