@@ -133,10 +133,18 @@ void ap_node_get_facts(const struct ap_node *node, struct ap_node_facts *out_fac
   };
 }
 
-const struct ap_env *ap_node_env(struct ap_node *node) { return node->env; }
-struct ap_store *ap_node_store(struct ap_node *node) { return node->store; }
-struct ap_catalog *ap_node_catalog(struct ap_node *node) { return node->catalog; }
-struct ap_engine *ap_node_engine(struct ap_node *node) { return node->engine; }
+const struct ap_env *ap_node_env(struct ap_node *node) {
+  return node->env;
+}
+struct ap_store *ap_node_store(struct ap_node *node) {
+  return node->store;
+}
+struct ap_catalog *ap_node_catalog(struct ap_node *node) {
+  return node->catalog;
+}
+struct ap_engine *ap_node_engine(struct ap_node *node) {
+  return node->engine;
+}
 
 double ap_node_temperature(struct ap_node *node) {
   struct ap_engine_status status;
@@ -229,12 +237,11 @@ static struct frame_slot *use_slot(struct ap_node *node, const struct ap_frame_e
     node->slots = fresh;
     node->slot_count += 1;
     slot = fresh;
-    if (*out_evicted == NULL) *out_evicted = evict_slot(node);
-    if (*out_evicted == fresh) *out_evicted = NULL;
   }
   if (slot != NULL) {
     slot->user_count += 1;
     slot->last_use = ++node->use_clock;
+    if (*out_evicted == NULL) *out_evicted = evict_slot(node);
   }
   threads->unlock(threads, node->lock);
   return slot;

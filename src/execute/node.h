@@ -14,7 +14,7 @@
 
 struct ap_node_options {
   const char *name;
-  const char *root; /* folder */
+  const char *root;     /* folder */
   int64_t memory_bytes; /* 0: what the machine gives */
   uint32_t bees;        /* 0: every core */
   enum ap_durability durability;
@@ -34,7 +34,7 @@ struct ap_node_facts {
   const char *id;
   const char *storage;
   uint32_t bees;
-  int64_t memory_bytes;      /* of all bees */
+  int64_t memory_bytes; /* of all bees */
   int64_t bee_memory_bytes;
   int64_t cell_target_bytes; /* leafcutter */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing rows into a frame: rows -> cells (engine) -> objects (store) -> one commit (ledger). All or
- * nothing: whatever fails before the commit leaves nothing that a reader could see, and what was
+ * Writing rows into a frame: rows -> cells (engine) -> objects (store) -> one commit (ledger). All
+ * or nothing: whatever fails before the commit leaves nothing that a reader could see, and what was
  * uploaded is removed again.
  */
 #ifndef AP_EXECUTE_WRITE_H

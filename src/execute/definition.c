@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See definition.h.
+ */
+#include "execute/definition.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+
+#include <string.h>
+
+static ap_status find_partition_columns(const struct ap_frame_request *request,
+                                        struct ap_arena *arena, uint32_t **out_columns,
+                                        ap_error *err) {
+  uint32_t *columns = AP_ARENA_ARRAY(arena, uint32_t, request->partition_by_count + 1);
+  if (columns == NULL) return AP_FAIL_MEMORY(err);
+  if (request->partition_by_count > AP_PARTITION_COLUMNS_MAX) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "%u partition columns; at most %d are allowed",
+                   request->partition_by_count, AP_PARTITION_COLUMNS_MAX);
+  }
+  for (uint32_t i = 0; i < request->partition_by_count; ++i) {
+    struct ap_text name = request->partition_by[i];
+    int32_t index = ap_schema_find(request->schema, name);
+    if (index < 0) {
+      return AP_FAIL(err, AP_SCHEMA_MISMATCH, "partition column '%.*s' is no column of frame %.*s",
+                     AP_TEXT_ARG(name), AP_TEXT_ARG(request->name));
+    }
+    for (uint32_t j = 0; j < i; ++j) {
+      if (columns[j] != (uint32_t)index) continue;
+      return AP_FAIL(err, AP_INVALID_ARGUMENT, "partition column '%.*s' is named twice",
+                     AP_TEXT_ARG(name));
+    }
+    columns[i] = (uint32_t)index;
+  }
+  *out_columns = columns;
+  return AP_OK;
+}
+
+/* ---- an existing frame against a request ----------------------------------------------------- */
+
+static void append_field(struct ap_buffer *out, const struct ap_field *field) {
+  ap_buffer_append_text(out, field->name);
+  ap_buffer_append_string(out, " ");
+  ap_type_append_word(out, &field->type);
+  if (!field->nullable) ap_buffer_append_string(out, " not null");
+}
+
+/* Lines of what differs, for the error; empty when the schemas are the same. */
+static void append_difference(struct ap_buffer *out, const struct ap_schema *have,
+                              const struct ap_schema *want) {
+  for (uint32_t i = 0; i < want->field_count; ++i) {
+    const struct ap_field *field = &want->fields[i];
+    int32_t index = ap_schema_find(have, field->name);
+    if (index >= 0 && have->fields[index].nullable == field->nullable &&
+        ap_type_equal(&have->fields[index].type, &field->type)) {
+      continue;
+    }
+    ap_buffer_append_string(out, index < 0 ? "; not there: " : "; asked for: ");
+    append_field(out, field);
+    if (index < 0) continue;
+    ap_buffer_append_string(out, ", there: ");
+    append_field(out, &have->fields[index]);
+  }
+  for (uint32_t i = 0; i < have->field_count; ++i) {
+    if (ap_schema_find(want, have->fields[i].name) >= 0) continue;
+    ap_buffer_append_string(out, "; not asked for: ");
+    append_field(out, &have->fields[i]);
+  }
+}
+
+static bool same_partitioning(const struct ap_snapshot *snapshot,
+                              const struct ap_frame_request *request) {
+  if (snapshot->partition_column_count != request->partition_by_count) return false;
+  for (uint32_t i = 0; i < request->partition_by_count; ++i) {
+    const struct ap_field *field = &snapshot->schema.fields[snapshot->partition_columns[i]];
+    if (!ap_text_equal_ignoring_case(field->name, request->partition_by[i])) return false;
+  }
+  return true;
+}
+
+static ap_status check_existing(struct ap_node *node, const struct ap_frame_request *request,
+                                ap_error *err) {
+  struct ap_frame *frame = NULL;
+  struct ap_snapshot *snapshot = NULL;
+  struct ap_buffer difference;
+  ap_buffer_init(&difference, ap_node_env(node)->allocator);
+  ap_status status =
+      ap_node_find_frame(node, request->hive, request->box, request->name, &frame, err);
+  if (status == AP_OK) {
+    status = ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, &snapshot, err);
+  }
+  if (status == AP_OK) {
+    append_difference(&difference, &snapshot->schema, request->schema);
+    if (!same_partitioning(snapshot, request)) {
+      ap_buffer_append_string(&difference, "; it is partitioned by other columns");
+    }
+    if (difference.size > 0) {
+      status = AP_FAIL(err, AP_SCHEMA_MISMATCH, "frame %s.%s.%s is there with another definition%s",
+                       frame->entry.hive.data, frame->entry.box.data, frame->entry.name.data,
+                       difference.data);
+      ap_error_hint(err, "use the frame as it is, choose another name, or drop it first");
+    }
+  }
+  ap_buffer_deinit(&difference);
+  ap_snapshot_release(snapshot);
+  ap_node_release_frame(node, frame);
+  return status;
+}
+
+/* ---- creating -------------------------------------------------------------------------------- */
+
+static ap_status create_ledger(struct ap_node *node, const struct ap_frame_request *request,
+                               struct ap_text location, struct ap_arena *arena, ap_error *err) {
+  uint32_t *partition_columns = NULL;
+  AP_TRY(find_partition_columns(request, arena, &partition_columns, err));
+  struct ap_ledger *ledger = NULL;
+  AP_TRY(ap_node_open_ledger(node, location, &ledger, err));
+  const struct ap_table_definition definition = {
+      .schema = request->schema,
+      .partition_columns = partition_columns,
+      .partition_column_count = request->partition_by_count,
+      .name = request->name,
+      .description = request->description,
+      .properties = request->properties,
+      .property_count = request->property_count,
+  };
+  ap_status status = ap_ledger_create_table(ledger, &definition, err);
+  ap_ledger_close(ledger);
+  return status;
+}
+
+static ap_status remove_object(void *context, const struct ap_store_object *object, ap_error *err) {
+  (void)err;
+  (void)!ap_store_remove(context, object->key, NULL);
+  return AP_OK;
+}
+
+/* The objects below a location that no name leads to any more. */
+static void remove_location(struct ap_node *node, struct ap_text location) {
+  struct ap_buffer prefix;
+  ap_buffer_init(&prefix, ap_node_env(node)->allocator);
+  ap_buffer_append_text(&prefix, location);
+  ap_buffer_append_string(&prefix, "/");
+  if (ap_buffer_check(&prefix, NULL) == AP_OK) {
+    struct ap_store *store = ap_node_store(node);
+    (void)!ap_store_list(store, ap_buffer_text(&prefix), (struct ap_text){0}, remove_object, store,
+                         NULL);
+  }
+  ap_buffer_deinit(&prefix);
+}
+
+static ap_status create_frame(struct ap_node *node, const struct ap_frame_request *request,
+                              struct ap_arena *arena, ap_error *err) {
+  struct ap_catalog *catalog = ap_node_catalog(node);
+  struct ap_text location;
+  ap_status status = AP_OK;
+  AP_TRY(ap_catalog_check_name("frame", request->name, err));
+  for (int attempt = 0;; ++attempt) {
+    AP_TRY(ap_catalog_choose_location(catalog, request->hive, request->box, request->name, arena,
+                                      &location, err));
+    status = create_ledger(node, request, location, arena, err);
+    /* Two creators may choose one location; the loser sees it taken and chooses again. */
+    if (status != AP_ALREADY_EXISTS || attempt == 8) break;
+  }
+  if (status != AP_OK) return status;
+  status = ap_catalog_add_frame(catalog, request->hive, request->box, request->name, location, err);
+  if (status != AP_OK && status != AP_OUTCOME_UNKNOWN) remove_location(node, location);
+  return status;
+}
+
+ap_status ap_frame_define(struct ap_node *node, const struct ap_frame_request *request,
+                          ap_error *err) {
+  AP_ASSERT(request->schema != NULL);
+  struct ap_arena arena;
+  struct ap_frame_entry entry;
+  ap_arena_init(&arena, ap_node_env(node)->allocator);
+  ap_error missing = {0};
+  ap_status status = ap_catalog_find_frame(ap_node_catalog(node), request->hive, request->box,
+                                           request->name, &arena, &entry, &missing);
+  if (status == AP_NOT_FOUND) {
+    status = create_frame(node, request, &arena, err);
+  } else if (status == AP_OK) {
+    status = AP_ALREADY_EXISTS;
+    (void)AP_FAIL(err, AP_ALREADY_EXISTS, "frame %s.%s.%s is already there", entry.hive.data,
+                  entry.box.data, entry.name.data);
+  } else if (err != NULL) {
+    *err = missing;
+  }
+  /* Also when another creator was first between our look and our entry. */
+  if (status == AP_ALREADY_EXISTS && request->if_absent) {
+    ap_error_clear(err);
+    status = check_existing(node, request, err);
+  }
+  ap_arena_deinit(&arena);
+  return status;
+}
+
+/* ---- dropping -------------------------------------------------------------------------------- */
+
+static ap_status list_what_goes(struct ap_node *node, const struct ap_drop_request *request,
+                                struct ap_arena *arena, struct ap_frame_entry **out_entries,
+                                uint32_t *out_count, ap_error *err) {
+  struct ap_catalog *catalog = ap_node_catalog(node);
+  *out_count = 0;
+  ap_status status = AP_OK;
+  if (request->name.size > 0) {
+    *out_entries = AP_ARENA_NEW(arena, struct ap_frame_entry);
+    if (*out_entries == NULL) return AP_FAIL_MEMORY(err);
+    status = ap_catalog_find_frame(catalog, request->hive, request->box, request->name, arena,
+                                   *out_entries, err);
+    if (status == AP_OK) *out_count = 1;
+  } else if (request->cascade) {
+    status = ap_catalog_list_frames(catalog, request->hive, request->box, arena, out_entries,
+                                    out_count, err);
+  }
+  if (status == AP_NOT_FOUND && request->if_exists) {
+    ap_error_clear(err);
+    return AP_OK;
+  }
+  return status;
+}
+
+ap_status ap_drop(struct ap_node *node, const struct ap_drop_request *request, ap_error *err) {
+  struct ap_catalog *catalog = ap_node_catalog(node);
+  struct ap_frame_entry *entries = NULL;
+  uint32_t count = 0;
+  struct ap_arena arena;
+  ap_arena_init(&arena, ap_node_env(node)->allocator);
+  ap_status status = list_what_goes(node, request, &arena, &entries, &count, err);
+  if (status != AP_OK) {
+    ap_arena_deinit(&arena);
+    return status;
+  }
+  if (request->name.size > 0) {
+    status = ap_catalog_drop_frame(catalog, request->hive, request->box, request->name,
+                                   request->if_exists, err);
+  } else if (request->box.size > 0) {
+    status = ap_catalog_drop_box(catalog, request->hive, request->box, request->cascade,
+                                 request->if_exists, err);
+  } else {
+    status =
+        ap_catalog_drop_hive(catalog, request->hive, request->cascade, request->if_exists, err);
+  }
+  for (uint32_t i = 0; status == AP_OK && i < count; ++i) {
+    remove_location(node, entries[i].location);
+  }
+  ap_arena_deinit(&arena);
+  return status;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See query.h. A query's life: its text is parsed in a chamber; references become frames and
+ * snapshots (one per frame and version); WHERE clauses prune cells; each frame is bound as a view
+ * over what is left; the user's own text runs. Only references to the past need another text: there
+ * the tree is written again with the name of that version's view.
+ */
+#include "execute/query.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "execute/resolve.h"
+#include "plan/prune.h"
+#include "plan/tree.h"
+
+#include <string.h>
+
+struct query_run {
+  struct ap_node *node;
+  const struct ap_query_request *request;
+  struct ap_query_timing timing;
+  struct ap_arena arena;
+  struct ap_chamber *chamber;
+  struct ap_tree tree;
+  struct ap_resolution resolution;
+  const char *text; /* what runs; NULL: the request's own text */
+};
+
+static int64_t now_us(struct query_run *run) {
+  return ap_clock_monotonic_us(ap_node_env(run->node)->clock);
+}
+
+/* Add what has passed since *since to *counter, and start anew. */
+static void lap(struct query_run *run, int64_t *since, int64_t *counter) {
+  int64_t now = now_us(run);
+  *counter += now - *since;
+  *since = now;
+}
+
+/* The tree of the query, or for statements that have none (PIVOT) references without conditions. */
+static ap_status parse_query(struct query_run *run, ap_error *err) {
+  struct ap_buffer json;
+  ap_buffer_init(&json, ap_node_env(run->node)->allocator);
+  ap_error tree_error = {0};
+  ap_status status = ap_chamber_parse(run->chamber, run->request->body, &json, err);
+  if (status == AP_OK) {
+    status = ap_tree_parse(&run->arena, ap_buffer_text(&json), &run->tree, &tree_error);
+    if (status == AP_UNSUPPORTED) {
+      status = ap_resolve_names_without_tree(run->chamber, run->request->body, &run->arena,
+                                             &run->tree, err);
+    } else if (status != AP_OK && err != NULL) {
+      *err = tree_error;
+    }
+  }
+  ap_buffer_deinit(&json);
+  return status;
+}
+
+static void as_prune_frame(const struct ap_snapshot *snapshot, struct ap_prune_frame *out_frame) {
+  *out_frame = (struct ap_prune_frame){
+      .schema = &snapshot->schema,
+      .schema_id = snapshot->schema_id,
+      .physical_names = snapshot->physical_names,
+      .partition_columns = snapshot->partition_columns,
+      .partition_column_count = snapshot->partition_column_count,
+      .cells = snapshot->cells,
+      .cell_count = snapshot->cell_count,
+  };
+}
+
+static void parameter_values(const struct ap_query_request *request, struct ap_value *values) {
+  for (uint32_t i = 0; i < request->parameter_count; ++i) {
+    const struct ap_parameter *parameter = &request->parameters[i];
+    values[i] = (struct ap_value){.kind = AP_VALUE_NONE};
+    if (parameter->name.size > 0) continue; /* only positions are looked up */
+    if (parameter->kind == AP_PARAMETER_INTEGER) {
+      values[i] = (struct ap_value){.kind = AP_VALUE_INTEGER, .decimal = parameter->i64};
+    } else if (parameter->kind == AP_PARAMETER_DATE) {
+      values[i] = (struct ap_value){.kind = AP_VALUE_DATE, .i64 = parameter->i64};
+    } else if (parameter->kind == AP_PARAMETER_FLOAT) {
+      values[i] = (struct ap_value){.kind = AP_VALUE_FLOAT, .f64 = parameter->f64};
+    }
+  }
+}
+
+static ap_status prune(struct query_run *run, struct ap_prune_result *results, ap_error *err) {
+  uint32_t count = run->tree.reference_count;
+  const struct ap_prune_frame **frames =
+      AP_ARENA_ARRAY(&run->arena, const struct ap_prune_frame *, count + 1);
+  struct ap_value *values =
+      AP_ARENA_ARRAY(&run->arena, struct ap_value, run->request->parameter_count + 1);
+  if (frames == NULL || values == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < count; ++i) {
+    const struct ap_resolved *resolved = run->resolution.by_reference[i];
+    if (resolved == NULL) continue;
+    struct ap_prune_frame *frame = AP_ARENA_NEW(&run->arena, struct ap_prune_frame);
+    if (frame == NULL) return AP_FAIL_MEMORY(err);
+    as_prune_frame(resolved->snapshot, frame);
+    frames[i] = frame;
+  }
+  parameter_values(run->request, values);
+  const struct ap_prune_parameters parameters = {values, run->request->parameter_count};
+  return ap_prune(&run->arena, &run->tree, frames, &parameters, results, err);
+}
+
+/* Cells that any reference to this frame needs, in the snapshot's order. */
+static ap_status keep_cells(struct query_run *run, const struct ap_prune_result *results,
+                            const struct ap_resolved *resolved, struct ap_cell ***out_cells,
+                            uint32_t *out_count, ap_error *err) {
+  uint32_t total = resolved->snapshot->cell_count;
+  bool *kept = AP_ARENA_ARRAY(&run->arena, bool, total + 1);
+  struct ap_cell **cells = AP_ARENA_ARRAY(&run->arena, struct ap_cell *, total + 1);
+  if (kept == NULL || cells == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < run->tree.reference_count; ++i) {
+    if (run->resolution.by_reference[i] != resolved) continue;
+    for (uint32_t k = 0; k < results[i].kept_count; ++k) {
+      AP_ASSERT(results[i].kept[k] < total);
+      kept[results[i].kept[k]] = true;
+    }
+  }
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < total; ++i) {
+    if (kept[i]) cells[count++] = resolved->snapshot->cells[i];
+  }
+  run->timing.cells_total += total;
+  run->timing.cells_read += count;
+  *out_cells = cells;
+  *out_count = count;
+  return AP_OK;
+}
+
+static ap_status find_deleted_rows(struct query_run *run, const struct ap_resolved *resolved,
+                                   struct ap_frame_binding *binding, ap_error *err) {
+  const uint64_t **rows = NULL;
+  uint64_t *counts = NULL;
+  for (uint32_t i = 0; i < binding->cell_count; ++i) {
+    const struct ap_cell *cell = binding->cells[i];
+    if (cell->deletion_vector.storage_type == 0) continue;
+    if (rows == NULL) {
+      rows = AP_ARENA_ARRAY(&run->arena, const uint64_t *, binding->cell_count);
+      counts = AP_ARENA_ARRAY(&run->arena, uint64_t, binding->cell_count);
+      if (rows == NULL || counts == NULL) return AP_FAIL_MEMORY(err);
+    }
+    AP_TRY(ap_ledger_deleted_rows(resolved->frame->ledger, cell, &run->arena, &rows[i], &counts[i],
+                                  err));
+  }
+  binding->deleted_rows = rows;
+  binding->deleted_row_counts = counts;
+  return AP_OK;
+}
+
+static ap_status bind_frame(struct query_run *run, const struct ap_prune_result *results,
+                            const struct ap_resolved *resolved, ap_error *err) {
+  const struct ap_snapshot *snapshot = resolved->snapshot;
+  struct ap_buffer folder;
+  ap_buffer_init(&folder, ap_node_env(run->node)->allocator);
+  struct ap_frame_binding binding = {
+      .hive = resolved->frame->entry.hive,
+      .box = resolved->frame->entry.box,
+      .name = resolved->view_name,
+      .schema = &snapshot->schema,
+      .physical = &snapshot->physical,
+      .schema_id = snapshot->schema_id,
+      .physical_schema_id = snapshot->physical_schema_id,
+      .map_by_id = snapshot->mapping == AP_MAPPING_ID,
+      .partition_columns = snapshot->partition_columns,
+      .partition_column_count = snapshot->partition_column_count,
+  };
+  struct ap_cell **cells = NULL;
+  ap_status status = keep_cells(run, results, resolved, &cells, &binding.cell_count, err);
+  binding.cells = cells;
+  if (status == AP_OK) status = find_deleted_rows(run, resolved, &binding, err);
+  if (status == AP_OK) {
+    status = ap_store_local_path(ap_node_store(run->node), resolved->frame->entry.location, &folder,
+                                 err);
+  }
+  binding.folder = ap_buffer_text(&folder);
+  if (status == AP_OK) status = ap_chamber_bind_frame(run->chamber, &binding, err);
+  if (status != AP_OK) {
+    ap_error_prefix(err, status, "frame %s.%s.%s", binding.hive.data, binding.box.data,
+                    resolved->frame->entry.name.data);
+  }
+  ap_buffer_deinit(&folder);
+  return status;
+}
+
+/* References to the past get the name of their version's view; the text is made from the tree. */
+static ap_status rename_past(struct query_run *run, ap_error *err) {
+  uint32_t count = run->tree.reference_count;
+  bool any = false;
+  struct ap_reference_rename *renames =
+      AP_ARENA_ARRAY(&run->arena, struct ap_reference_rename, count + 1);
+  if (renames == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < count; ++i) {
+    const struct ap_resolved *resolved = run->resolution.by_reference[i];
+    if (resolved == NULL || !resolved->is_past) continue;
+    renames[i] = (struct ap_reference_rename){resolved->frame->entry.hive,
+                                              resolved->frame->entry.box, resolved->view_name};
+    any = true;
+  }
+  if (!any) return AP_OK;
+  if (!ap_text_equal(run->request->text, run->request->body)) {
+    return AP_FAIL(err, AP_UNSUPPORTED, "EXPLAIN of a query that reads a frame AT a version");
+  }
+  struct ap_buffer json;
+  struct ap_buffer sql;
+  ap_buffer_init(&json, ap_node_env(run->node)->allocator);
+  ap_buffer_init(&sql, ap_node_env(run->node)->allocator);
+  ap_tree_write_renamed(&json, &run->tree, renames);
+  ap_status status = ap_buffer_check(&json, err);
+  if (status == AP_OK) {
+    status = ap_chamber_unparse(run->chamber, ap_buffer_text(&json), &sql, err);
+  }
+  if (status == AP_OK) {
+    run->text = ap_arena_copy(&run->arena, ap_buffer_text(&sql));
+    if (run->text == NULL) status = AP_FAIL_MEMORY(err);
+  }
+  ap_buffer_deinit(&json);
+  ap_buffer_deinit(&sql);
+  return status;
+}
+
+static ap_status prepare(struct query_run *run, ap_error *err) {
+  int64_t since = now_us(run);
+  AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
+  AP_TRY(parse_query(run, err));
+  lap(run, &since, &run->timing.parse_us);
+  AP_TRY(ap_resolve(run->node, run->chamber, &run->tree, run->request->hive, run->request->box,
+                    &run->arena, &run->resolution, err));
+  lap(run, &since, &run->timing.discover_us);
+  struct ap_prune_result *results =
+      AP_ARENA_ARRAY(&run->arena, struct ap_prune_result, run->tree.reference_count + 1);
+  if (results == NULL) return AP_FAIL_MEMORY(err);
+  AP_TRY(prune(run, results, err));
+  AP_TRY(rename_past(run, err));
+  lap(run, &since, &run->timing.plan_us);
+  for (uint32_t i = 0; i < run->resolution.count; ++i) {
+    AP_TRY(bind_frame(run, results, run->resolution.items[i], err));
+  }
+  AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
+  lap(run, &since, &run->timing.read_us);
+  return AP_OK;
+}
+
+static void start(struct query_run *run, struct ap_node *node,
+                  const struct ap_query_request *request) {
+  *run = (struct query_run){.node = node, .request = request};
+  ap_arena_init(&run->arena, ap_node_env(node)->allocator);
+}
+
+static void finish(struct query_run *run, struct ap_query_timing *out_timing) {
+  if (out_timing != NULL) *out_timing = run->timing;
+  ap_chamber_release(run->chamber);
+  ap_resolution_deinit(run->node, &run->resolution);
+  ap_arena_deinit(&run->arena);
+}
+
+static struct ap_text text_to_run(const struct query_run *run) {
+  return run->text != NULL ? ap_text_of(run->text) : run->request->text;
+}
+
+/* A name that could be no frame was left to the engine; when the engine does not know it either,
+ * what the catalog said is the better answer. */
+static ap_status explain_failure(const struct query_run *run, ap_status status, ap_error *err) {
+  if (status != AP_QUERY || run->resolution.unresolved.code == AP_OK) return status;
+  if (err != NULL) *err = run->resolution.unresolved;
+  return run->resolution.unresolved.code;
+}
+
+ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
+                   struct ap_query_timing *out_timing, struct ArrowArrayStream *out_stream,
+                   ap_error *err) {
+  struct query_run run;
+  start(&run, node, request);
+  ap_status status = prepare(&run, err);
+  if (status == AP_OK) {
+    int64_t since = now_us(&run);
+    struct ap_chamber *chamber = run.chamber;
+    run.chamber = NULL; /* the stream's from here on, on failure too */
+    status = ap_chamber_query(chamber, text_to_run(&run), request->parameters,
+                              request->parameter_count, request->control, out_stream, err);
+    if (status != AP_OK) status = explain_failure(&run, status, err);
+    lap(&run, &since, &run.timing.execute_us);
+  }
+  finish(&run, out_timing);
+  return status;
+}
+
+ap_status ap_query_export(struct ap_node *node, const struct ap_query_request *request,
+                          const char *path, const char *format, int64_t *out_rows, ap_error *err) {
+  struct query_run run;
+  start(&run, node, request);
+  ap_status status = prepare(&run, err);
+  if (status == AP_OK) {
+    status = ap_chamber_export(run.chamber, text_to_run(&run), path, format, request->control,
+                               out_rows, err);
+    if (status != AP_OK) status = explain_failure(&run, status, err);
+  }
+  finish(&run, NULL);
+  return status;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See resolve.h.
+ */
+#include "execute/resolve.h"
+
+#include "base/assert.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* A byte that no name may hold parts a frame's name from its version in a view's name. */
+#define VERSION_MARK '\x1f'
+
+struct qualified {
+  struct ap_text hive;
+  struct ap_text box;
+  struct ap_text name;
+};
+
+static bool is_engine_schema(struct ap_text schema) {
+  return ap_text_equal_ignoring_case(schema, AP_TEXT("information_schema")) ||
+         ap_text_equal_ignoring_case(schema, AP_TEXT("pg_catalog"));
+}
+
+static bool is_engine_catalog(struct ap_text catalog) {
+  return ap_text_equal_ignoring_case(catalog, AP_TEXT("system")) ||
+         ap_text_equal_ignoring_case(catalog, AP_TEXT("temp")) ||
+         ap_text_equal_ignoring_case(catalog, AP_TEXT("memory"));
+}
+
+static bool is_engine_name(const struct ap_reference *reference) {
+  return is_engine_schema(reference->schema) || is_engine_catalog(reference->catalog) ||
+         (reference->catalog.size == 0 && is_engine_catalog(reference->schema));
+}
+
+ap_status ap_parse_timestamp_ms(struct ap_text text, int64_t *out_ms, ap_error *err) {
+  const struct ap_type type = {.kind = AP_TYPE_TIMESTAMP_TZ};
+  const struct ap_type day = {.kind = AP_TYPE_DATE};
+  struct ap_value value;
+  if (ap_value_parse(text, &type, &value)) {
+    int64_t us = value.i64;
+    *out_ms = us >= 0 ? us / 1000 : -((-us + 999) / 1000);
+    return AP_OK;
+  }
+  if (ap_value_parse(text, &day, &value)) {
+    *out_ms = value.i64 * 86400000;
+    return AP_OK;
+  }
+  ap_status status =
+      AP_FAIL(err, AP_INVALID_ARGUMENT, "'%.*s' is not a timestamp", AP_TEXT_ARG(text));
+  ap_error_hint(err, "write it as '2026-01-31 12:00:00' (UTC) or '2026-01-31T12:00:00+01:00'");
+  return status;
+}
+
+/* Complete a reference with the session's names; false: it stays with the engine. */
+static bool qualify(const struct ap_reference *reference, struct ap_text hive, struct ap_text box,
+                    struct qualified *out_name, ap_error *out_reason) {
+  out_name->name = reference->name;
+  if (reference->catalog.size > 0) {
+    out_name->hive = reference->catalog;
+    out_name->box = reference->schema;
+    return true;
+  }
+  out_name->hive = hive;
+  out_name->box = reference->schema.size > 0 ? reference->schema : box;
+  if (out_name->hive.size > 0 && out_name->box.size > 0) return true;
+  if (out_reason->code == AP_OK) {
+    const char *part = reference->schema.size > 0 ? "hive" : "hive and box";
+    (void)AP_FAIL(out_reason, AP_NOT_FOUND, "'%.*s%s%.*s' names no %s, and none is in use",
+                  AP_TEXT_ARG(reference->schema), reference->schema.size > 0 ? "." : "",
+                  AP_TEXT_ARG(reference->name), part);
+    ap_error_hint(out_reason, "write hive.box.frame, or say USE hive.box first");
+  }
+  return false;
+}
+
+static ap_status take_snapshot(const struct ap_reference *reference, struct ap_frame *frame,
+                               struct ap_snapshot **out_snapshot, ap_error *err) {
+  int64_t ms = 0;
+  switch (reference->at) {
+    case AP_REFERENCE_VERSION:
+      return ap_ledger_snapshot(frame->ledger, AP_AT_VERSION, reference->version, out_snapshot,
+                                err);
+    case AP_REFERENCE_TIMESTAMP:
+      AP_TRY(ap_parse_timestamp_ms(reference->timestamp, &ms, err));
+      return ap_ledger_snapshot(frame->ledger, AP_AT_TIMESTAMP, ms, out_snapshot, err);
+    case AP_REFERENCE_LATEST:
+      break;
+  }
+  return ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, out_snapshot, err);
+}
+
+static struct ap_resolved *find_item(const struct ap_resolution *resolution, struct ap_text id,
+                                     bool is_past, int64_t version) {
+  for (uint32_t i = 0; i < resolution->count; ++i) {
+    struct ap_resolved *item = resolution->items[i];
+    if (item->is_past != is_past || !ap_text_equal(item->frame->entry.id, id)) continue;
+    if (!is_past || item->snapshot->version == version) return item;
+  }
+  return NULL;
+}
+
+static ap_status name_view(struct ap_arena *arena, struct ap_resolved *item, ap_error *err) {
+  item->view_name = item->frame->entry.name;
+  if (!item->is_past) return AP_OK;
+  char *name = ap_arena_format(arena, "%s%c%" PRId64, item->frame->entry.name.data, VERSION_MARK,
+                               item->snapshot->version);
+  if (name == NULL) return AP_FAIL_MEMORY(err);
+  item->view_name = ap_text_of(name);
+  return AP_OK;
+}
+
+/* Hold the frame (taken) at the version the reference asks for. */
+static ap_status add_item(struct ap_node *node, struct ap_arena *arena,
+                          const struct ap_reference *reference, struct ap_frame *frame,
+                          struct ap_resolution *resolution, struct ap_resolved **out_item,
+                          ap_error *err) {
+  bool is_past = reference->at != AP_REFERENCE_LATEST;
+  struct ap_resolved *item = is_past ? NULL : find_item(resolution, frame->entry.id, false, 0);
+  struct ap_snapshot *snapshot = NULL;
+  ap_status status = AP_OK;
+  if (item == NULL) {
+    status = take_snapshot(reference, frame, &snapshot, err);
+    if (status != AP_OK) {
+      ap_error_prefix(err, status, "frame %s.%s.%s", frame->entry.hive.data, frame->entry.box.data,
+                      frame->entry.name.data);
+      goto drop;
+    }
+    if (is_past) item = find_item(resolution, frame->entry.id, true, snapshot->version);
+  }
+  if (item != NULL) {
+    *out_item = item;
+    goto drop;
+  }
+  item = AP_ARENA_NEW(arena, struct ap_resolved);
+  if (item == NULL) {
+    status = AP_FAIL_MEMORY(err);
+    goto drop;
+  }
+  *item = (struct ap_resolved){.frame = frame, .snapshot = snapshot, .is_past = is_past};
+  resolution->items[resolution->count++] = item; /* holds frame and snapshot from here on */
+  *out_item = item;
+  return name_view(arena, item, err);
+drop:
+  ap_snapshot_release(snapshot);
+  ap_node_release_frame(node, frame);
+  return status;
+}
+
+static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
+                             const struct ap_reference *reference, struct ap_text hive,
+                             struct ap_text box, struct ap_arena *arena,
+                             struct ap_resolution *resolution, struct ap_resolved **out_item,
+                             ap_error *err) {
+  *out_item = NULL;
+  if (is_engine_name(reference)) return AP_OK;
+  struct qualified name;
+  if (!qualify(reference, hive, box, &name, &resolution->unresolved)) return AP_OK;
+  struct ap_frame *frame = NULL;
+  ap_error missing = {0};
+  ap_status status = ap_node_find_frame(node, name.hive, name.box, name.name, &frame, &missing);
+  if (status == AP_OK) {
+    return add_item(node, arena, reference, frame, resolution, out_item, err);
+  }
+  bool unqualified = reference->schema.size == 0 && reference->catalog.size == 0;
+  if (status == AP_NOT_FOUND && unqualified && reference->at == AP_REFERENCE_LATEST) {
+    if (resolution->unresolved.code == AP_OK) resolution->unresolved = missing;
+    return ap_chamber_forget_frame(chamber, name.hive, name.box, name.name, err);
+  }
+  if (err != NULL) *err = missing;
+  return status;
+}
+
+ap_status ap_resolve(struct ap_node *node, struct ap_chamber *chamber, const struct ap_tree *tree,
+                     struct ap_text hive, struct ap_text box, struct ap_arena *arena,
+                     struct ap_resolution *resolution, ap_error *err) {
+  *resolution = (struct ap_resolution){0};
+  resolution->items = AP_ARENA_ARRAY(arena, struct ap_resolved *, tree->reference_count + 1);
+  resolution->by_reference = AP_ARENA_ARRAY(arena, struct ap_resolved *, tree->reference_count + 1);
+  if (resolution->items == NULL || resolution->by_reference == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < tree->reference_count; ++i) {
+    AP_TRY(resolve_one(node, chamber, &tree->references[i], hive, box, arena, resolution,
+                       &resolution->by_reference[i], err));
+  }
+  return AP_OK;
+}
+
+void ap_resolution_deinit(struct ap_node *node, struct ap_resolution *resolution) {
+  for (uint32_t i = 0; i < resolution->count; ++i) {
+    ap_snapshot_release(resolution->items[i]->snapshot);
+    ap_node_release_frame(node, resolution->items[i]->frame);
+  }
+  resolution->count = 0;
+}
+
+/* Cut the next part off a dotted name, "quoted" or plain. False when it is malformed. */
+static bool next_part(struct ap_text *rest, struct ap_arena *arena, struct ap_text *out_part) {
+  bool quoted = rest->size > 0 && rest->data[0] == '"';
+  char *copy = ap_arena_allocate(arena, rest->size + 1);
+  if (copy == NULL) return false;
+  size_t size = 0;
+  size_t i = quoted ? 1 : 0;
+  bool closed = !quoted;
+  for (; i < rest->size; ++i) {
+    char byte = rest->data[i];
+    if (quoted && byte == '"') {
+      bool doubled = i + 1 < rest->size && rest->data[i + 1] == '"';
+      if (!doubled) {
+        closed = true;
+        i += 1;
+        break;
+      }
+      i += 1;
+    } else if (!quoted && byte == '.') {
+      break;
+    }
+    copy[size++] = byte;
+  }
+  copy[size] = '\0';
+  *out_part = (struct ap_text){copy, size};
+  bool more = i < rest->size;
+  if (!closed || (more && rest->data[i] != '.')) return false;
+  size_t used = more ? i + 1 : i;
+  *rest = (struct ap_text){rest->data + used, rest->size - used};
+  return true;
+}
+
+static ap_status split_name(struct ap_text name, struct ap_arena *arena,
+                            struct ap_reference *out_reference, ap_error *err) {
+  struct ap_text parts[3] = {{0}, {0}, {0}};
+  uint32_t count = 0;
+  struct ap_text rest = name;
+  while (rest.size > 0) {
+    if (count == 3 || !next_part(&rest, arena, &parts[count])) {
+      return AP_FAIL(err, AP_UNSUPPORTED, "table name %.*s", AP_TEXT_ARG(name));
+    }
+    count += 1;
+  }
+  AP_ASSERT(count <= 3);
+  if (count == 0) return AP_FAIL(err, AP_UNSUPPORTED, "an empty table name");
+  *out_reference = (struct ap_reference){.location = -1};
+  out_reference->name = parts[count - 1];
+  if (count >= 2) out_reference->schema = parts[count - 2];
+  if (count == 3) out_reference->catalog = parts[0];
+  return AP_OK;
+}
+
+ap_status ap_resolve_names_without_tree(struct ap_chamber *chamber, struct ap_text sql,
+                                        struct ap_arena *arena, struct ap_tree *out_tree,
+                                        ap_error *err) {
+  struct ap_text *names = NULL;
+  uint32_t count = 0;
+  AP_TRY(ap_chamber_table_names(chamber, sql, arena, &names, &count, err));
+  struct ap_reference *references = AP_ARENA_ARRAY(arena, struct ap_reference, count + 1);
+  if (references == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < count; ++i) {
+    AP_TRY(split_name(names[i], arena, &references[i], err));
+  }
+  *out_tree = (struct ap_tree){.references = references, .reference_count = count};
+  return AP_OK;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From the names in a query to frames at versions.
+ *
+ * hive.box.frame; box.frame within the session's hive; frame within the session's hive and box.
+ * Names of the engine's own schemas (information_schema, pg_catalog) and unqualified names that no
+ * frame answers are left to the engine.
+ */
+#ifndef AP_EXECUTE_RESOLVE_H
+#define AP_EXECUTE_RESOLVE_H
+
+#include "execute/node.h"
+#include "plan/tree.h"
+
+/* One frame at one version, however often the query names it. */
+struct ap_resolved {
+  struct ap_frame *frame;
+  struct ap_snapshot *snapshot;
+  struct ap_text view_name; /* the frame's name; for the past, with a mark of the version */
+  bool is_past;
+};
+
+/* Zeroed memory is an empty resolution. Arrays are in the arena; frames and snapshots are held
+ * until deinit. */
+struct ap_resolution {
+  struct ap_resolved **items;
+  uint32_t count;
+  struct ap_resolved **by_reference; /* NULL where the engine answers */
+  ap_error unresolved; /* why the first name that was left to the engine is no frame */
+};
+
+AP_MUST_CHECK ap_status ap_resolve(struct ap_node *node, struct ap_chamber *chamber,
+                                   const struct ap_tree *tree, struct ap_text hive,
+                                   struct ap_text box, struct ap_arena *arena,
+                                   struct ap_resolution *resolution, ap_error *err);
+void ap_resolution_deinit(struct ap_node *node, struct ap_resolution *resolution);
+
+/* References of a statement that has no tree, from the engine's list of table names. They carry no
+ * conditions, so nothing is pruned. */
+AP_MUST_CHECK ap_status ap_resolve_names_without_tree(struct ap_chamber *chamber,
+                                                      struct ap_text sql, struct ap_arena *arena,
+                                                      struct ap_tree *out_tree, ap_error *err);
+
+/* Milliseconds since 1970 of "2026-01-31", "2026-01-31 12:00:00[.fff]" or with 'T' and a zone; UTC
+ * when no zone is given. AP_INVALID_ARGUMENT names the text. */
+AP_MUST_CHECK ap_status ap_parse_timestamp_ms(struct ap_text text, int64_t *out_ms, ap_error *err);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See write.h.
+ */
+#include "execute/write.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "plan/prune.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct write_run {
+  struct ap_node *node;
+  const struct ap_write_request *request;
+  struct ap_arena arena;
+  struct ap_frame *frame;
+  struct ap_snapshot *snapshot; /* the schema that the rows are checked against */
+  struct ap_cell_draft *drafts;
+  uint32_t draft_count;
+  struct ap_store_upload *uploads;
+  bool uploaded;
+  struct ap_tree condition; /* of replace_where */
+  bool removes_failed;      /* the condition could not be decided for some cell */
+  ap_error removes_error;
+};
+
+static const char *frame_name(struct write_run *run) {
+  const struct ap_frame_entry *entry = &run->frame->entry;
+  return ap_arena_format(&run->arena, "%s.%s.%s", entry->hive.data, entry->box.data,
+                         entry->name.data);
+}
+
+/* ---- replace_where --------------------------------------------------------------------------- */
+
+static ap_status parse_condition(struct write_run *run, struct ap_chamber *chamber, ap_error *err) {
+  struct ap_text condition = run->request->replace_where;
+  if (condition.size == 0) return AP_OK;
+  struct ap_buffer sql;
+  struct ap_buffer json;
+  ap_buffer_init(&sql, ap_node_env(run->node)->allocator);
+  ap_buffer_init(&json, ap_node_env(run->node)->allocator);
+  ap_buffer_append_string(&sql, "SELECT * FROM ");
+  ap_buffer_append_identifier(&sql, run->frame->entry.name);
+  ap_buffer_append_string(&sql, " WHERE ");
+  ap_buffer_append_text(&sql, condition);
+  ap_status status = ap_buffer_check(&sql, err);
+  if (status == AP_OK) status = ap_chamber_parse(chamber, ap_buffer_text(&sql), &json, err);
+  if (status == AP_OK) {
+    status = ap_tree_parse(&run->arena, ap_buffer_text(&json), &run->condition, err);
+  }
+  if (status == AP_OK && run->condition.reference_count != 1) {
+    status = AP_FAIL(err, AP_UNSUPPORTED, "replace_where '%.*s' reads another table",
+                     AP_TEXT_ARG(condition));
+  }
+  if (status != AP_OK) ap_error_prefix(err, status, "replace_where");
+  ap_buffer_deinit(&sql);
+  ap_buffer_deinit(&json);
+  return status;
+}
+
+static ap_status match_cell(struct write_run *run, const struct ap_snapshot *snapshot,
+                            struct ap_cell *cell, bool *out_matches, ap_error *err) {
+  struct ap_cell *const cells[] = {cell};
+  const struct ap_prune_frame frame = {
+      .schema = &snapshot->schema,
+      .schema_id = snapshot->schema_id,
+      .physical_names = snapshot->physical_names,
+      .partition_columns = snapshot->partition_columns,
+      .partition_column_count = snapshot->partition_column_count,
+      .cells = cells,
+      .cell_count = 1,
+  };
+  struct ap_arena scratch; /* one cell's evaluation; there may be many cells */
+  ap_arena_init(&scratch, ap_node_env(run->node)->allocator);
+  ap_status status = ap_prune_exact(&scratch, &run->condition, &frame, out_matches, err);
+  ap_arena_deinit(&scratch);
+  return status;
+}
+
+/* The ledger's callback. A condition that cannot be decided removes nothing and fails the write. */
+static bool removes_cell(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell) {
+  struct write_run *run = context;
+  bool matches = false;
+  if (run->removes_failed) return false;
+  if (match_cell(run, snapshot, cell, &matches, &run->removes_error) != AP_OK) {
+    run->removes_failed = true;
+    return false;
+  }
+  return matches;
+}
+
+/* Decide the condition once for every cell there is and for every new one, before anything is
+ * uploaded: partition columns do not change, so what can be decided here can be at the commit. */
+static ap_status check_condition(struct write_run *run, ap_error *err) {
+  if (run->request->replace_where.size == 0) return AP_OK;
+  bool matches = false;
+  for (uint32_t i = 0; i < run->snapshot->cell_count; ++i) {
+    AP_TRY(match_cell(run, run->snapshot, run->snapshot->cells[i], &matches, err));
+  }
+  for (uint32_t i = 0; i < run->draft_count; ++i) {
+    const struct ap_cell_draft *draft = &run->drafts[i];
+    const struct ap_cell_parts parts = {
+        .path = draft->path,
+        .size_bytes = draft->size_bytes,
+        .partition_count = draft->partition_count,
+        .partition_values = draft->partition_values,
+    };
+    struct ap_cell *cell = NULL;
+    AP_TRY(ap_cell_create(ap_node_env(run->node)->allocator, &parts, &cell, err));
+    ap_status status = match_cell(run, run->snapshot, cell, &matches, err);
+    ap_cell_release(cell);
+    if (status != AP_OK) return status;
+    if (!matches) {
+      status = AP_FAIL(err, AP_INVALID_ARGUMENT,
+                       "a new row of partition %.*s does not fulfil replace_where '%.*s'",
+                       AP_TEXT_ARG(draft->path), AP_TEXT_ARG(run->request->replace_where));
+      ap_error_hint(err, "write only rows that the condition replaces, or append them");
+      return status;
+    }
+  }
+  return AP_OK;
+}
+
+/* ---- rows to objects ------------------------------------------------------------------------- */
+
+static ap_status write_cells(struct write_run *run, ap_error *err) {
+  const struct ap_snapshot *snapshot = run->snapshot;
+  struct ap_node_facts facts;
+  struct ap_buffer staging;
+  struct ap_chamber *chamber = NULL;
+  struct ap_cell_source source = {.stream = run->request->stream, .query = run->request->query};
+  ap_node_get_facts(run->node, &facts);
+  ap_buffer_init(&staging, ap_node_env(run->node)->allocator);
+  const char *name = frame_name(run);
+  ap_status status = name == NULL ? AP_FAIL_MEMORY(err) : AP_OK;
+  if (status == AP_OK) {
+    status = ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err);
+  }
+  if (status == AP_OK) status = parse_condition(run, chamber, err);
+  if (status == AP_OK) status = ap_store_staging_path(ap_node_store(run->node), &staging, err);
+  if (status == AP_OK) status = ap_buffer_check(&staging, err);
+  if (status == AP_OK) {
+    const struct ap_cell_target target = {
+        .frame = ap_text_of(name),
+        .schema = &snapshot->schema,
+        .physical = &snapshot->physical,
+        .partition_columns = snapshot->partition_columns,
+        .partition_column_count = snapshot->partition_column_count,
+        .staging_folder = staging.data,
+        .target_bytes = facts.cell_target_bytes,
+    };
+    status = ap_chamber_write_cells(chamber, &source, &target, run->request->control, &run->arena,
+                                    &run->drafts, &run->draft_count, err);
+  }
+  ap_chamber_release(chamber);
+  ap_buffer_deinit(&staging);
+  return status;
+}
+
+static ap_status upload(struct write_run *run, ap_error *err) {
+  run->uploads = AP_ARENA_ARRAY(&run->arena, struct ap_store_upload, run->draft_count + 1);
+  if (run->uploads == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < run->draft_count; ++i) {
+    char *key = ap_arena_format(&run->arena, "%s/%s", run->frame->entry.location.data,
+                                run->drafts[i].path.data);
+    if (key == NULL) return AP_FAIL_MEMORY(err);
+    run->uploads[i] = (struct ap_store_upload){run->drafts[i].staged_path.data, ap_text_of(key)};
+  }
+  run->uploaded = true;
+  if (run->draft_count == 0) return AP_OK;
+  return ap_store_put_files(ap_node_store(run->node), run->uploads, run->draft_count, err);
+}
+
+/* Nobody knows the objects yet, so they can go. What cannot be removed is garbage, not damage. */
+static void discard(struct write_run *run) {
+  struct ap_files *files = ap_node_env(run->node)->files;
+  for (uint32_t i = 0; i < run->draft_count; ++i) {
+    if (run->uploaded && run->uploads[i].path != NULL) {
+      (void)!ap_store_remove(ap_node_store(run->node), run->uploads[i].key, NULL);
+    }
+    (void)!files->remove_file(files, run->drafts[i].staged_path.data, NULL);
+  }
+}
+
+/* ---- the commit ------------------------------------------------------------------------------ */
+
+static ap_status commit(struct write_run *run, struct ap_commit_result *out_result, ap_error *err) {
+  const struct ap_write_request *request = run->request;
+  const struct ap_commit change = {
+      .kind = request->kind,
+      .adds = run->drafts,
+      .add_count = run->draft_count,
+      .removes = request->replace_where.size > 0 ? removes_cell : NULL,
+      .context = run,
+      .predicate = request->replace_where,
+      .schema_id = run->snapshot->schema_id,
+      .app_id = request->app_id,
+      .app_version = request->app_version,
+      .user_metadata = request->user_metadata,
+  };
+  ap_status status = ap_ledger_commit(run->frame->ledger, &change, out_result, err);
+  AP_ASSERT(!run->removes_failed); /* check_condition has decided it for these columns */
+  return status;
+}
+
+static void describe_outcome(const struct write_run *run, const struct ap_commit_result *result,
+                             struct ap_write_outcome *out_outcome) {
+  *out_outcome = (struct ap_write_outcome){.version = result->version, .skipped = result->skipped};
+  if (result->skipped) return;
+  out_outcome->cells_removed = result->removed_count;
+  out_outcome->cells_written = run->draft_count;
+  for (uint32_t i = 0; i < run->draft_count; ++i) {
+    out_outcome->rows_written += run->drafts[i].row_count;
+    out_outcome->bytes_written += run->drafts[i].size_bytes;
+  }
+}
+
+/* An append of no rows changes nothing and makes no version, unless an application counts it. */
+static bool is_nothing(const struct write_run *run) {
+  return run->request->kind == AP_COMMIT_APPEND && run->draft_count == 0 &&
+         run->request->app_id.size == 0;
+}
+
+static ap_status run_write(struct write_run *run, struct ap_write_outcome *out_outcome,
+                           ap_error *err) {
+  const struct ap_write_request *request = run->request;
+  ap_status status =
+      ap_node_find_frame(run->node, request->hive, request->box, request->name, &run->frame, err);
+  if (status == AP_OK) {
+    status = ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &run->snapshot, err);
+  }
+  if (status != AP_OK) {
+    ap_stream_release(request->stream);
+    return status;
+  }
+  AP_TRY(write_cells(run, err));
+  AP_TRY(check_condition(run, err));
+  struct ap_commit_result result = {.version = run->snapshot->version};
+  if (!is_nothing(run)) {
+    AP_TRY(upload(run, err));
+    AP_TRY(commit(run, &result, err));
+  }
+  describe_outcome(run, &result, out_outcome);
+  return AP_OK;
+}
+
+ap_status ap_write(struct ap_node *node, const struct ap_write_request *request,
+                   struct ap_write_outcome *out_outcome, ap_error *err) {
+  struct ap_clock *clock = ap_node_env(node)->clock;
+  int64_t begin_us = ap_clock_monotonic_us(clock);
+  struct write_run run = {.node = node, .request = request};
+  ap_arena_init(&run.arena, ap_node_env(node)->allocator);
+  ap_error local = {0};
+  if (err == NULL) err = &local;
+  ap_status status = run_write(&run, out_outcome, err);
+  /* A commit that may be there needs its cells; one that was skipped or failed does not. */
+  if (status == AP_OK ? out_outcome->skipped : status != AP_OUTCOME_UNKNOWN) discard(&run);
+  if (status == AP_OK) out_outcome->duration_us = ap_clock_monotonic_us(clock) - begin_us;
+  ap_snapshot_release(run.snapshot);
+  ap_node_release_frame(node, run.frame);
+  ap_arena_deinit(&run.arena);
+  return status;
+}
