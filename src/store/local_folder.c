@@ -48,16 +48,18 @@ static bool is_known(struct ap_local *local, struct ap_text folder) {
   return known;
 }
 
-/* Remember what was made. Running out of memory here only costs asking again. */
-static void remember(struct ap_local *local, const struct ap_store_names *made) {
+static ap_status remember(struct ap_local *local, const struct ap_store_names *made,
+                          ap_error *err) {
   struct ap_threads *threads = local->env->threads;
+  ap_status status = AP_OK;
   threads->lock(threads, local->mutex);
-  for (size_t i = 0; i < made->slots_count; i++) {
+  for (size_t i = 0; i < made->slots_count && status == AP_OK; i++) {
     if (made->slots[i].data == NULL) continue;
     if (local->known.count >= AP_LOCAL_FOLDERS_KNOWN_MAX) ap_store_names_clear(&local->known);
-    if (ap_store_names_add(&local->known, made->slots[i], NULL) != AP_OK) break;
+    status = ap_store_names_add(&local->known, made->slots[i], err);
   }
   threads->unlock(threads, local->mutex);
+  return status;
 }
 
 void ap_local_folders_forget(struct ap_local *local) {
@@ -106,7 +108,7 @@ ap_status ap_local_folders_ensure(struct ap_local *local, const struct ap_store_
     status = make_levels(local, folders->slots[i], &made, &parents, err);
   }
   if (status == AP_OK) status = ap_local_folders_sync(local, &parents, err);
-  if (status == AP_OK && made.count > 0) remember(local, &made);
+  if (status == AP_OK) status = remember(local, &made, err);
   ap_store_names_deinit(&parents);
   ap_store_names_deinit(&made);
   return status;

@@ -46,11 +46,6 @@ void ap_local_staging_path(const struct ap_local *local, const char *name,
   path_in_staging(local, local->staging_id, tail, out_path);
 }
 
-/* Names in the staging folder that belong to an id, each id once. */
-struct sweep {
-  struct ap_store_names ids;
-};
-
 static bool is_id(struct ap_text text) {
   if (text.size != UUID_CHARS) return false;
   for (size_t i = 0; i < text.size; i++) {
@@ -62,49 +57,59 @@ static bool is_id(struct ap_text text) {
 
 static ap_status collect_id(void *context, const char *name, enum ap_file_kind kind,
                             ap_error *err) {
-  struct sweep *sweep = context;
+  struct ap_store_names *ids = context;
   (void)kind;
   struct ap_text id = ap_text_of(name);
   if (ap_text_ends_with(id, AP_TEXT(LOCK_SUFFIX))) id.size -= strlen(LOCK_SUFFIX);
-  return is_id(id) ? ap_store_names_add(&sweep->ids, id, err) : AP_OK;
+  return is_id(id) ? ap_store_names_add(ids, id, err) : AP_OK;
+}
+
+/* Remove the folder of an id whose lock the caller holds, then the lock's name. What cannot be
+ * removed now is swept later. */
+static void remove_id(struct ap_local *local, const char *id) {
+  struct ap_files *files = local->env->files;
+  struct ap_local_path path;
+  path_in_staging(local, id, "", &path);
+  if (ap_files_remove_tree(files, path.text, NULL) != AP_OK) return;
+  path_in_staging(local, id, LOCK_SUFFIX, &path);
+  (void)files->remove_file(files, path.text, NULL);
 }
 
 /* Remove the folder of an id whose owner is dead; leave a living one's alone. */
 static void sweep_id(struct ap_local *local, const char *id) {
   struct ap_files *files = local->env->files;
-  struct ap_local_path lock_path, folder_path;
-  path_in_staging(local, id, LOCK_SUFFIX, &lock_path);
-  path_in_staging(local, id, "", &folder_path);
+  struct ap_local_path path;
+  path_in_staging(local, id, LOCK_SUFFIX, &path);
   enum ap_file_lock result = AP_FILE_LOCK_HELD_ELSEWHERE;
   void *handle = NULL;
-  if (files->try_lock(files, lock_path.text, &result, &handle, NULL) != AP_OK) return;
+  if (files->try_lock(files, path.text, &result, &handle, NULL) != AP_OK) return;
   if (result != AP_FILE_LOCK_TAKEN) return;
-  if (ap_files_remove_tree(files, folder_path.text, NULL) == AP_OK) {
-    (void)files->remove_file(files, lock_path.text, NULL);
-  }
+  remove_id(local, id);
   files->unlock(files, handle);
 }
 
-/* Best effort: what cannot be swept now is swept by a later instance. */
-static void sweep_dead(struct ap_local *local) {
+/* Best effort: what cannot be swept now is swept by a later instance. Only lack of memory is
+ * reported. */
+static ap_status sweep_dead(struct ap_local *local, ap_error *err) {
   struct ap_files *files = local->env->files;
   struct ap_local_path path;
   path_in_staging(local, SWEEP_LOCK, "", &path);
   enum ap_file_lock result = AP_FILE_LOCK_HELD_ELSEWHERE;
   void *handle = NULL;
-  if (files->try_lock(files, path.text, &result, &handle, NULL) != AP_OK) return;
-  if (result != AP_FILE_LOCK_TAKEN) return;
+  if (files->try_lock(files, path.text, &result, &handle, NULL) != AP_OK) return AP_OK;
+  if (result != AP_FILE_LOCK_TAKEN) return AP_OK;
 
-  struct sweep sweep;
-  ap_store_names_init(&sweep.ids, local->env->allocator);
+  struct ap_store_names ids;
+  ap_store_names_init(&ids, local->env->allocator);
   ap_local_path_of(local, AP_TEXT(AP_LOCAL_STAGING), &path);
-  ap_status status = files->list(files, path.text, collect_id, &sweep, NULL);
-  for (size_t i = 0; i < sweep.ids.slots_count && status == AP_OK; i++) {
-    const char *id = sweep.ids.slots[i].data;
+  ap_status status = files->list(files, path.text, collect_id, &ids, NULL);
+  for (size_t i = 0; i < ids.slots_count && status == AP_OK; i++) {
+    const char *id = ids.slots[i].data;
     if (id != NULL && strcmp(id, local->staging_id) != 0) sweep_id(local, id);
   }
-  ap_store_names_deinit(&sweep.ids);
+  ap_store_names_deinit(&ids);
   files->unlock(files, handle);
+  return status == AP_OUT_OF_MEMORY ? AP_FAIL_MEMORY(err) : AP_OK;
 }
 
 /* Choose an id and lock it. */
@@ -165,15 +170,13 @@ static ap_status make_staging(struct ap_local *local, ap_error *err) {
   path_in_staging(local, local->staging_id, "", &path);
   ap_status status = files->make_folder(files, path.text, err);
   if (status == AP_OK) status = probe_file_system(local, err);
+  if (status == AP_OK) status = sweep_dead(local, err);
   if (status != AP_OK) goto fail;
-  sweep_dead(local);
   local->staging_lock = handle;
   return AP_OK;
 
 fail:
-  (void)ap_files_remove_tree(files, path.text, NULL);
-  path_in_staging(local, local->staging_id, LOCK_SUFFIX, &path);
-  (void)files->remove_file(files, path.text, NULL);
+  remove_id(local, local->staging_id);
   files->unlock(files, handle);
   return status;
 }
@@ -196,12 +199,8 @@ ap_status ap_local_staging_ensure(struct ap_local *local, ap_error *err) {
 
 void ap_local_staging_remove(struct ap_local *local) {
   struct ap_files *files = local->env->files;
-  struct ap_local_path path;
   if (local->staging_lock == NULL) return;
-  ap_local_staging_path(local, "", &path);
-  (void)ap_files_remove_tree(files, path.text, NULL);
-  path_in_staging(local, local->staging_id, LOCK_SUFFIX, &path);
-  (void)files->remove_file(files, path.text, NULL);
+  remove_id(local, local->staging_id);
   files->unlock(files, local->staging_lock);
   local->staging_lock = NULL;
   local->staging_id[0] = '\0';
