@@ -28,6 +28,8 @@ enum {
   AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
   AP_CHAMBERS_MAX = 64,                /* engine instances of one node */
   AP_FRAMES_KEPT_MAX = 1024,        /* ledgers a node keeps open when nobody uses them */
+  AP_IMPORT_FILES_MAX = 100000,     /* of one import */
+  AP_FOLDER_DEPTH_MAX = 64,         /* of folders that are imported */
   AP_STATEMENTS_MAX = 1000,         /* of one SQL text */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */

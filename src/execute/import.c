@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See import.h. CSV, JSON and Parquet are read by the engine in the chamber that writes the cells;
+ * Arrow files come in as a stream, every message checked.
+ */
+#include "execute/import.h"
+
+#include "arrow/ipc.h"
+#include "base/limits.h"
+#include "execute/definition.h"
+#include "execute/files_found.h"
+
+#include <string.h>
+
+struct import_run {
+  struct ap_node *node;
+  const struct ap_import_request *request;
+  struct ap_arena arena;
+  struct ap_found_files files;
+  struct ap_buffer query; /* of the engine; empty for Arrow files */
+  struct ap_frame *frame; /* NULL: not there yet */
+};
+
+/* ---- the engine's query ---------------------------------------------------------------------- */
+
+/* Types for the columns that an existing frame has, so that a text file is read as what it is to
+ * become and not as what a sample of it looks like. */
+static ap_status append_column_types(struct import_run *run, ap_error *err) {
+  struct ap_snapshot *snapshot = NULL;
+  if (run->frame == NULL) return AP_OK;
+  AP_TRY(ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &snapshot, err));
+  ap_buffer_append_string(&run->query, ", types = {");
+  for (uint32_t i = 0; i < snapshot->schema.field_count; ++i) {
+    const struct ap_field *field = &snapshot->schema.fields[i];
+    struct ap_buffer type;
+    ap_buffer_init(&type, ap_node_env(run->node)->allocator);
+    ap_type_append_sql(&type, &field->type);
+    if (i > 0) ap_buffer_append_string(&run->query, ", ");
+    ap_buffer_append_literal(&run->query, field->name);
+    ap_buffer_append_string(&run->query, ": ");
+    ap_buffer_append_literal(&run->query, ap_buffer_text(&type));
+    ap_buffer_deinit(&type);
+  }
+  ap_buffer_append_string(&run->query, "}");
+  ap_snapshot_release(snapshot);
+  return AP_OK;
+}
+
+static ap_status build_query(struct import_run *run, ap_error *err) {
+  struct ap_buffer *query = &run->query;
+  enum ap_file_format format = run->files.format;
+  const char *reader = format == AP_FORMAT_CSV    ? "read_csv"
+                       : format == AP_FORMAT_JSON ? "read_json"
+                                                  : "read_parquet";
+  ap_buffer_append_format(query, "SELECT * FROM %s([", reader);
+  for (uint32_t i = 0; i < run->files.count; ++i) {
+    if (i > 0) ap_buffer_append_string(query, ", ");
+    ap_buffer_append_literal(query, run->files.paths[i]);
+  }
+  ap_buffer_append_string(query, "], union_by_name = true");
+  if (format != AP_FORMAT_CSV) {
+    ap_buffer_append_string(query, ", hive_partitioning = false)");
+    return ap_buffer_check(query, err);
+  }
+  AP_TRY(append_column_types(run, err));
+  ap_buffer_append_string(query, ", hive_partitioning = false)");
+  return ap_buffer_check(query, err);
+}
+
+/* ---- Arrow files ----------------------------------------------------------------------------- */
+
+/* The batches of several files, one after the other. */
+struct chain {
+  struct ap_allocator *allocator;
+  uint32_t count;
+  uint32_t next;
+  char last_error[AP_ERROR_MESSAGE_MAX];
+  struct ArrowArrayStream streams[];
+};
+
+static int chain_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  struct chain *chain = stream->private_data;
+  return chain->streams[0].get_schema(&chain->streams[0], out);
+}
+
+static int chain_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  struct chain *chain = stream->private_data;
+  *out = (struct ArrowArray){0};
+  while (chain->next < chain->count) {
+    struct ArrowArrayStream *inner = &chain->streams[chain->next];
+    int code = inner->get_next(inner, out);
+    if (code != 0) {
+      const char *reason = inner->get_last_error(inner);
+      struct ap_text text = ap_text_of(reason);
+      size_t size = text.size < sizeof chain->last_error ? text.size : sizeof chain->last_error - 1;
+      if (size > 0) memcpy(chain->last_error, text.data, size);
+      chain->last_error[size] = '\0';
+      return code;
+    }
+    if (out->release != NULL) return 0;
+    chain->next += 1;
+  }
+  return 0;
+}
+
+static const char *chain_last_error(struct ArrowArrayStream *stream) {
+  struct chain *chain = stream->private_data;
+  return chain->last_error[0] == '\0' ? NULL : chain->last_error;
+}
+
+static void free_chain(struct chain *chain) {
+  for (uint32_t i = 0; i < chain->count; ++i) ap_stream_release(&chain->streams[i]);
+  ap_free(chain->allocator, chain);
+}
+
+static void chain_release(struct ArrowArrayStream *stream) {
+  free_chain(stream->private_data);
+  stream->release = NULL;
+}
+
+static ap_status stream_file_schema(struct import_run *run, struct ArrowArrayStream *stream,
+                                    struct ap_schema *out_schema, ap_error *err) {
+  struct ArrowSchema arrow = {0};
+  AP_TRY(ap_stream_schema(stream, &arrow, err));
+  ap_status status = ap_schema_from_arrow(&run->arena, &arrow, out_schema, err);
+  ap_schema_release(&arrow);
+  return status;
+}
+
+static ap_status open_file(struct import_run *run, const char *path,
+                           struct ArrowArrayStream *out_stream, ap_error *err) {
+  const struct ap_env *env = ap_node_env(run->node);
+  struct ap_buffer bytes;
+  ap_buffer_init(&bytes, env->allocator);
+  ap_status status = env->files->read(env->files, path, 0, -1, &bytes, err);
+  if (status == AP_OK) status = ap_buffer_check(&bytes, err);
+  if (status == AP_OK) {
+    status = ap_ipc_read(ap_buffer_text(&bytes), out_stream, err);
+    if (status != AP_OK) ap_error_prefix(err, status, "Arrow file %s", path);
+  }
+  ap_buffer_deinit(&bytes);
+  return status;
+}
+
+static ap_status open_chain(struct import_run *run, struct ArrowArrayStream *out_stream,
+                            struct ap_schema *out_schema, ap_error *err) {
+  struct ap_allocator *allocator = ap_node_env(run->node)->allocator;
+  size_t size = sizeof(struct chain) + run->files.count * sizeof(struct ArrowArrayStream);
+  struct chain *chain = ap_allocate_zeroed(allocator, 1, size);
+  if (chain == NULL) return AP_FAIL_MEMORY(err);
+  chain->allocator = allocator;
+  ap_status status = AP_OK;
+  for (uint32_t i = 0; status == AP_OK && i < run->files.count; ++i) {
+    struct ap_schema schema;
+    status = open_file(run, run->files.paths[i].data, &chain->streams[i], err);
+    if (status != AP_OK) break;
+    chain->count = i + 1;
+    status = stream_file_schema(run, &chain->streams[i], &schema, err);
+    if (status == AP_OK && i > 0 && !ap_schema_equal(&schema, out_schema)) {
+      status = AP_FAIL(err, AP_SCHEMA_MISMATCH, "file %s has other columns than %s",
+                       run->files.paths[i].data, run->files.paths[0].data);
+    }
+    if (i == 0) *out_schema = schema;
+  }
+  if (status != AP_OK) {
+    free_chain(chain);
+    return status;
+  }
+  *out_stream = (struct ArrowArrayStream){.get_schema = chain_get_schema,
+                                          .get_next = chain_get_next,
+                                          .get_last_error = chain_last_error,
+                                          .release = chain_release,
+                                          .private_data = chain};
+  return AP_OK;
+}
+
+/* ---- the frame ------------------------------------------------------------------------------- */
+
+static ap_status infer_by_engine(struct import_run *run, struct ap_schema *out_schema,
+                                 ap_error *err) {
+  struct ap_chamber *chamber = NULL;
+  struct ArrowArrayStream stream = {0};
+  struct ap_buffer sql;
+  ap_buffer_init(&sql, ap_node_env(run->node)->allocator);
+  ap_buffer_append_text(&sql, ap_buffer_text(&run->query));
+  ap_buffer_append_string(&sql, " LIMIT 0");
+  ap_status status = ap_buffer_check(&sql, err);
+  if (status == AP_OK) {
+    status = ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err);
+  }
+  if (status == AP_OK) {
+    status = ap_chamber_query(chamber, ap_buffer_text(&sql), NULL, 0, run->request->control,
+                              &stream, err);
+  }
+  if (status == AP_OK) status = stream_file_schema(run, &stream, out_schema, err);
+  ap_stream_release(&stream);
+  ap_buffer_deinit(&sql);
+  return status;
+}
+
+/* Frames have no column of nothing: one with no value in sight is read as text. */
+static ap_status settle_types(struct import_run *run, struct ap_schema *schema, ap_error *err) {
+  struct ap_field *fields = AP_ARENA_ARRAY(&run->arena, struct ap_field, schema->field_count + 1);
+  if (fields == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < schema->field_count; ++i) {
+    fields[i] = schema->fields[i];
+    fields[i].nullable = true;
+    if (fields[i].type.kind == AP_TYPE_NULL) {
+      fields[i].type = (struct ap_type){.kind = AP_TYPE_STRING};
+    }
+  }
+  schema->fields = fields;
+  return AP_OK;
+}
+
+static ap_status create_frame(struct import_run *run, struct ap_schema *schema, ap_error *err) {
+  const struct ap_import_request *request = run->request;
+  struct ap_catalog *catalog = ap_node_catalog(run->node);
+  AP_TRY(settle_types(run, schema, err));
+  const struct ap_frame_request frame = {
+      .hive = request->hive,
+      .box = request->box,
+      .name = request->name,
+      .schema = schema,
+      .partition_by = request->partition_by,
+      .partition_by_count = request->partition_by_count,
+      .if_absent = true,
+  };
+  AP_TRY(ap_catalog_create_hive(catalog, request->hive, true, err));
+  AP_TRY(ap_catalog_create_box(catalog, request->hive, request->box, true, err));
+  return ap_frame_define(run->node, &frame, err);
+}
+
+static ap_status check_partitioning(struct import_run *run, ap_error *err) {
+  const struct ap_import_request *request = run->request;
+  struct ap_snapshot *snapshot = NULL;
+  if (request->partition_by_count == 0) return AP_OK;
+  AP_TRY(ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &snapshot, err));
+  bool same = snapshot->partition_column_count == request->partition_by_count;
+  for (uint32_t i = 0; same && i < request->partition_by_count; ++i) {
+    const struct ap_field *field = &snapshot->schema.fields[snapshot->partition_columns[i]];
+    same = ap_text_equal_ignoring_case(field->name, request->partition_by[i]);
+  }
+  ap_snapshot_release(snapshot);
+  if (same) return AP_OK;
+  return AP_FAIL(err, AP_SCHEMA_MISMATCH,
+                 "frame %.*s is there and partitioned otherwise than the import asks for",
+                 AP_TEXT_ARG(request->name));
+}
+
+static ap_status find_frame(struct import_run *run, ap_error *err) {
+  const struct ap_import_request *request = run->request;
+  ap_status status =
+      ap_node_find_frame(run->node, request->hive, request->box, request->name, &run->frame, err);
+  if (status == AP_NOT_FOUND && request->create) {
+    ap_error_clear(err);
+    return AP_OK;
+  }
+  if (status == AP_OK) status = check_partitioning(run, err);
+  return status;
+}
+
+static ap_status run_import(struct import_run *run, struct ArrowArrayStream *stream,
+                            struct ap_write_outcome *out_outcome, ap_error *err) {
+  const struct ap_import_request *request = run->request;
+  struct ap_schema schema = {0};
+  bool is_arrow = false;
+  AP_TRY(find_frame(run, err));
+  AP_TRY(ap_find_files(run->node, request->paths, request->path_count, request->format, &run->arena,
+                       &run->files, err));
+  is_arrow = run->files.format == AP_FORMAT_ARROW;
+  if (is_arrow) {
+    AP_TRY(open_chain(run, stream, &schema, err));
+  } else {
+    AP_TRY(build_query(run, err));
+    if (run->frame == NULL) AP_TRY(infer_by_engine(run, &schema, err));
+  }
+  if (run->frame == NULL) AP_TRY(create_frame(run, &schema, err));
+  const struct ap_write_request write = {
+      .hive = request->hive,
+      .box = request->box,
+      .name = request->name,
+      .stream = is_arrow ? stream : NULL,
+      .query = ap_buffer_text(&run->query),
+      .kind = request->kind,
+      .control = request->control,
+  };
+  return ap_write(run->node, &write, out_outcome, err);
+}
+
+ap_status ap_import_files(struct ap_node *node, const struct ap_import_request *request,
+                          struct ap_write_outcome *out_outcome, ap_error *err) {
+  struct import_run run = {.node = node, .request = request};
+  struct ArrowArrayStream stream = {0};
+  ap_arena_init(&run.arena, ap_node_env(node)->allocator);
+  ap_buffer_init(&run.query, ap_node_env(node)->allocator);
+  ap_status status = run_import(&run, &stream, out_outcome, err);
+  ap_stream_release(&stream);
+  ap_node_release_frame(node, run.frame);
+  ap_buffer_deinit(&run.query);
+  ap_arena_deinit(&run.arena);
+  return status;
+}
