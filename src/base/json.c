@@ -27,6 +27,7 @@ struct parser {
   size_t stack_count;
   size_t stack_capacity;
   uint32_t depth;
+  uint32_t depth_max;
   ap_error *err;
 };
 
@@ -249,7 +250,7 @@ static ap_status parse_separator(struct parser *parser, char closing, bool *out_
 }
 
 static ap_status enter(struct parser *parser) {
-  if (parser->depth == AP_JSON_DEPTH_MAX) {
+  if (parser->depth == parser->depth_max) {
     return fail_at(parser, parser->at, "nesting beyond the limit");
   }
   parser->depth++;
@@ -319,7 +320,7 @@ static ap_status parse_object(struct parser *parser, struct ap_json *out_value) 
   return AP_OK;
 }
 
-/* The recursion goes no deeper than AP_JSON_DEPTH_MAX containers. */
+/* The recursion goes no deeper than depth_max containers. */
 static ap_status parse_value(struct parser *parser, struct ap_json *out_value) {
   skip_space(parser);
   *out_value = (struct ap_json){.kind = AP_JSON_NULL};
@@ -357,6 +358,11 @@ static ap_status parse_value(struct parser *parser, struct ap_json *out_value) {
 
 ap_status ap_json_parse(struct ap_arena *arena, struct ap_text input,
                         const struct ap_json **out_value, ap_error *err) {
+  return ap_json_parse_nested(arena, input, AP_JSON_DEPTH_MAX, out_value, err);
+}
+
+ap_status ap_json_parse_nested(struct ap_arena *arena, struct ap_text input, uint32_t depth_max,
+                               const struct ap_json **out_value, ap_error *err) {
   if (input.size > (size_t)AP_JSON_BYTES_MAX) {
     return AP_FAIL(err, AP_CORRUPT, "a JSON text of %zu bytes is beyond the limit of %lld",
                    input.size, (long long)AP_JSON_BYTES_MAX);
@@ -367,8 +373,12 @@ ap_status ap_json_parse(struct ap_arena *arena, struct ap_text input,
   if (input.size) memcpy(copy, input.data, input.size);
   memset(copy + input.size, 0, INPUT_PADDING);
 
-  struct parser parser = {
-      .begin = copy, .at = copy, .end = copy + input.size, .arena = arena, .err = err};
+  struct parser parser = {.begin = copy,
+                          .at = copy,
+                          .end = copy + input.size,
+                          .arena = arena,
+                          .depth_max = depth_max,
+                          .err = err};
   ap_status status = parse_value(&parser, root);
   if (status == AP_OK) {
     AP_ASSERT(parser.depth == 0 && parser.stack_count == 0);

@@ -40,6 +40,10 @@ struct ap_json_member {
 /* Read exactly one value. The result and all text in it live in the arena (input is not kept). */
 AP_MUST_CHECK ap_status ap_json_parse(struct ap_arena *arena, struct ap_text input,
                                       const struct ap_json **out_value, ap_error *err);
+/* The same with another limit of nesting, for trees that a program made (AP_TREE_DEPTH_MAX). */
+AP_MUST_CHECK ap_status ap_json_parse_nested(struct ap_arena *arena, struct ap_text input,
+                                             uint32_t depth_max, const struct ap_json **out_value,
+                                             ap_error *err);
 
 /* The member of an object; NULL when value is NULL, no object, or has no such member. */
 const struct ap_json *ap_json_find(const struct ap_json *value, const char *name);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Statement heads: tokens are cut into statements at semicolons, then each is read by recursive
+ * descent. One table says what becomes of each first word. What is not ours to read is kept as
+ * text. Thread: the arena's. Does not check names or types: that is the catalog's and the type
+ * parser's.
+ */
+#include "plan/statement.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "plan/statement_parser.h"
+
+enum {
+  TOKENS_INITIAL = 64,
+  STATEMENTS_INITIAL = 4,
+};
+
+static void set_head(struct ap_statement_parser *parser, const char *head) {
+  parser->statement->head = ap_text_of(head);
+}
+
+/* The word behind WITH's list: the first one behind a closing parenthesis, at the top level, that
+ * does not belong to the list (columns, AS, USING KEY). NULL when there is none. */
+static const struct ap_token *with_verb(const struct ap_statement_parser *parser) {
+  size_t depth = 0;
+  for (size_t i = parser->at + 1; i < parser->count; i++) {
+    const struct ap_token *token = &parser->tokens[i];
+    bool behind = depth == 0 && ap_token_is_symbol(&parser->tokens[i - 1], ')');
+    if (ap_token_is_symbol(token, '(')) depth++;
+    if (ap_token_is_symbol(token, ')') && depth > 0) depth--;
+    if (behind && token->kind == AP_TOKEN_WORD && !ap_token_is(token, "AS") &&
+        !ap_token_is(token, "USING")) {
+      return token;
+    }
+  }
+  return NULL;
+}
+
+static ap_status parse_with(struct ap_statement_parser *parser) {
+  static const char *const writing[] = {"INSERT", "DELETE", "UPDATE", "MERGE"};
+  parser->statement->kind = AP_STATEMENT_QUERY;
+  const struct ap_token *verb = with_verb(parser);
+  for (size_t i = 0; verb && i < sizeof(writing) / sizeof(*writing); i++) {
+    if (!ap_token_is(verb, writing[i])) continue;
+    parser->statement->kind = AP_STATEMENT_REFUSED;
+    set_head(parser, writing[i]);
+  }
+  return AP_OK;
+}
+
+static ap_status parse_query(struct ap_statement_parser *parser) {
+  parser->statement->kind = AP_STATEMENT_QUERY;
+  return AP_OK;
+}
+
+static ap_status parse_refused(struct ap_statement_parser *parser) {
+  parser->statement->kind = AP_STATEMENT_REFUSED;
+  return AP_OK;
+}
+
+static ap_status parse_engine_set(struct ap_statement_parser *parser) {
+  parser->statement->kind = AP_STATEMENT_ENGINE_SET;
+  return AP_OK;
+}
+
+static ap_status parse_explain(struct ap_statement_parser *parser);
+
+struct head {
+  const char *word;
+  ap_status (*parse)(struct ap_statement_parser *parser);
+};
+
+static const struct head heads[] = {
+    {"SELECT", parse_query},
+    {"WITH", parse_with},
+    {"FROM", parse_query},
+    {"VALUES", parse_query},
+    {"TABLE", parse_query},
+    {"PIVOT", parse_query},
+    {"PIVOT_WIDER", parse_query},
+    {"PIVOT_LONGER", parse_query},
+    {"UNPIVOT", parse_query},
+    {"SUMMARIZE", parse_query},
+    {"EXPLAIN", parse_explain},
+    {"DESCRIBE", ap_statement_parse_describe},
+    {"DESC", ap_statement_parse_describe},
+    {"USE", ap_statement_parse_use},
+    {"SHOW", ap_statement_parse_show},
+    {"CREATE", ap_statement_parse_create},
+    {"DROP", ap_statement_parse_drop},
+    {"SET", parse_engine_set},
+    {"RESET", parse_engine_set},
+    {"PRAGMA", parse_engine_set},
+    {"INSERT", parse_refused},
+    {"DELETE", parse_refused},
+    {"UPDATE", parse_refused},
+    {"MERGE", parse_refused},
+    {"REPLACE", parse_refused},
+    {"TRUNCATE", parse_refused},
+    {"COPY", parse_refused},
+    {"ALTER", parse_refused},
+    {"ATTACH", parse_refused},
+    {"DETACH", parse_refused},
+    {"BEGIN", parse_refused},
+    {"START", parse_refused},
+    {"COMMIT", parse_refused},
+    {"END", parse_refused},
+    {"ROLLBACK", parse_refused},
+    {"ABORT", parse_refused},
+    {"PREPARE", parse_refused},
+    {"EXECUTE", parse_refused},
+    {"DEALLOCATE", parse_refused},
+    {"CALL", parse_refused},
+    {"CHECKPOINT", parse_refused},
+    {"FORCE", parse_refused},
+    {"EXPORT", parse_refused},
+    {"IMPORT", parse_refused},
+    {"INSTALL", parse_refused},
+    {"LOAD", parse_refused},
+    {"VACUUM", parse_refused},
+    {"ANALYZE", parse_refused},
+    {"COMMENT", parse_refused},
+    {"GRANT", parse_refused},
+    {"REVOKE", parse_refused},
+    {"OPTIMIZE", parse_refused},
+    {"RESTORE", parse_refused},
+};
+
+#define HEAD_COUNT (sizeof(heads) / sizeof(*heads))
+
+static const struct head *find_head(const struct ap_token *token) {
+  for (size_t i = 0; i < HEAD_COUNT; i++) {
+    if (ap_token_is(token, heads[i].word)) return &heads[i];
+  }
+  return NULL;
+}
+
+bool ap_token_begins_query(const struct ap_token *token) {
+  const struct head *head = find_head(token);
+  return ap_token_is_symbol(token, '(') ||
+         (head && (head->parse == parse_query || head->parse == parse_with));
+}
+
+/* EXPLAIN [ANALYZE] [(options)] query */
+static ap_status parse_explain(struct ap_statement_parser *parser) {
+  ap_parser_take(parser);
+  if (!ap_parser_take_word(parser, "ANALYZE")) (void)ap_parser_take_word(parser, "ANALYSE");
+  if (ap_token_is_symbol(ap_parser_peek(parser), '(') &&
+      !ap_token_begins_query(ap_parser_peek_at(parser, 1))) {
+    while (!ap_parser_done(parser) && !ap_token_is_symbol(ap_parser_take(parser), ')')) continue;
+  }
+  const struct ap_token *token = ap_parser_peek(parser);
+  const struct head *head = find_head(token);
+  if (!head && !ap_token_is_symbol(token, '(')) {
+    return ap_parser_expected(parser, "a query behind EXPLAIN", NULL, 0);
+  }
+  parser->statement->body = ap_parser_rest(parser);
+  if (head && head->parse == parse_with) {
+    AP_TRY(parse_with(parser));
+    if (parser->statement->kind == AP_STATEMENT_REFUSED) return AP_OK;
+  } else if (!ap_token_begins_query(token)) {
+    parser->statement->kind = AP_STATEMENT_REFUSED;
+    set_head(parser, head->word);
+    return AP_OK;
+  }
+  parser->statement->kind = AP_STATEMENT_EXPLAIN;
+  return AP_OK;
+}
+
+static ap_status parse_statement(struct ap_statement_parser *parser) {
+  const struct ap_token *first = ap_parser_peek(parser);
+  AP_ASSERT(parser->count > 0);
+  parser->statement->text = ap_parser_rest(parser);
+  if (ap_token_is_symbol(first, '(')) {
+    set_head(parser, "SELECT");
+    return parse_query(parser);
+  }
+  const struct head *head = find_head(first);
+  if (!head) {
+    const char *words[HEAD_COUNT];
+    for (size_t i = 0; i < HEAD_COUNT; i++) words[i] = heads[i].word;
+    return ap_parser_expected(parser, "a statement (SELECT, SHOW, CREATE, ...)", words, HEAD_COUNT);
+  }
+  set_head(parser, head->word);
+  return head->parse(parser);
+}
+
+/* Everything that grows while a text is split; the arrays are the allocator's. */
+struct splitter {
+  struct ap_arena *arena;
+  struct ap_text sql;
+  struct ap_token *tokens;
+  size_t token_count;
+  size_t token_capacity;
+  struct ap_statement *statements;
+  size_t statement_count;
+  size_t statement_capacity;
+};
+
+static void *grown(struct splitter *splitter, void *items, size_t count, size_t *capacity,
+                   size_t initial, size_t item_size) {
+  if (count < *capacity) return items;
+  size_t wanted = *capacity ? *capacity * 2 : initial;
+  void *larger = ap_reallocate(splitter->arena->allocator, items, wanted * item_size);
+  if (larger) *capacity = wanted;
+  return larger;
+}
+
+static ap_status push_token(struct splitter *splitter, const struct ap_token *token,
+                            ap_error *err) {
+  struct ap_token *tokens = grown(splitter, splitter->tokens, splitter->token_count,
+                                  &splitter->token_capacity, TOKENS_INITIAL, sizeof(*tokens));
+  if (!tokens) return AP_FAIL_MEMORY(err);
+  splitter->tokens = tokens;
+  splitter->tokens[splitter->token_count++] = *token;
+  return AP_OK;
+}
+
+/* The tokens gathered are one statement. */
+static ap_status end_statement(struct splitter *splitter, ap_error *err) {
+  if (splitter->token_count == 0) return AP_OK;
+  struct ap_statement *statements =
+      grown(splitter, splitter->statements, splitter->statement_count,
+            &splitter->statement_capacity, STATEMENTS_INITIAL, sizeof(*statements));
+  if (!statements) return AP_FAIL_MEMORY(err);
+  splitter->statements = statements;
+  struct ap_statement *statement = &splitter->statements[splitter->statement_count];
+  *statement = (struct ap_statement){.kind = AP_STATEMENT_QUERY};
+  struct ap_statement_parser parser = {
+      .arena = splitter->arena,
+      .sql = splitter->sql,
+      .tokens = splitter->tokens,
+      .count = splitter->token_count,
+      .statement = statement,
+      .err = err,
+  };
+  AP_TRY(parse_statement(&parser));
+  splitter->statement_count++;
+  splitter->token_count = 0;
+  return AP_OK;
+}
+
+static ap_status split(struct splitter *splitter, ap_error *err) {
+  struct ap_tokenizer tokenizer;
+  ap_tokenizer_init(&tokenizer, splitter->arena, splitter->sql);
+  for (;;) {
+    struct ap_token token;
+    AP_TRY(ap_tokenizer_next(&tokenizer, &token, err));
+    if (token.kind == AP_TOKEN_END) return end_statement(splitter, err);
+    if (ap_token_is_symbol(&token, ';')) {
+      AP_TRY(end_statement(splitter, err));
+    } else {
+      AP_TRY(push_token(splitter, &token, err));
+    }
+  }
+}
+
+ap_status ap_statements_parse(struct ap_arena *arena, struct ap_text sql,
+                              struct ap_statement **out_statements, uint32_t *out_count,
+                              ap_error *err) {
+  if (sql.size > (size_t)AP_STATEMENT_BYTES_MAX) {
+    return AP_FAIL(err, AP_SYNTAX, "a statement of %zu bytes is beyond the limit of %lld", sql.size,
+                   (long long)AP_STATEMENT_BYTES_MAX);
+  }
+  if (!ap_text_is_utf8(sql)) return AP_FAIL(err, AP_SYNTAX, "the statement is not UTF-8");
+  struct splitter splitter = {.arena = arena, .sql = sql};
+  ap_status status = split(&splitter, err);
+  if (status != AP_OK) goto done;
+  struct ap_statement *statements =
+      AP_ARENA_ARRAY(arena, struct ap_statement, splitter.statement_count + 1);
+  if (!statements) {
+    status = AP_FAIL_MEMORY(err);
+    goto done;
+  }
+  for (size_t i = 0; i < splitter.statement_count; i++) statements[i] = splitter.statements[i];
+  *out_statements = statements;
+  *out_count = (uint32_t)splitter.statement_count;
+done:
+  ap_free(arena->allocator, splitter.tokens);
+  ap_free(arena->allocator, splitter.statements);
+  return status;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parser of one statement's tokens, shared by statement.c (which statement is it) and
+ * statement_definition.c (statements about hives, boxes and frames). Not for use outside plan.
+ * Thread: the arena's.
+ */
+#ifndef AP_PLAN_STATEMENT_PARSER_H
+#define AP_PLAN_STATEMENT_PARSER_H
+
+#include "plan/statement.h"
+#include "plan/tokenizer.h"
+
+struct ap_statement_parser {
+  struct ap_arena *arena;
+  struct ap_text sql; /* the whole text, for places */
+  const struct ap_token *tokens;
+  size_t count;
+  size_t at;
+  struct ap_statement *statement;
+  ap_error *err;
+};
+
+bool ap_token_is(const struct ap_token *token, const char *keyword); /* a bare word, case ignored */
+bool ap_token_is_symbol(const struct ap_token *token, char symbol);
+bool ap_token_begins_query(const struct ap_token *token);
+
+/* Tokens; behind the last one stands an END token. */
+const struct ap_token *ap_parser_peek(const struct ap_statement_parser *parser);
+const struct ap_token *ap_parser_peek_at(const struct ap_statement_parser *parser, size_t ahead);
+const struct ap_token *ap_parser_take(struct ap_statement_parser *parser);
+bool ap_parser_take_word(struct ap_statement_parser *parser, const char *keyword);
+bool ap_parser_take_symbol(struct ap_statement_parser *parser, char symbol);
+bool ap_parser_done(const struct ap_statement_parser *parser);
+/* The text from the next token to the end of the statement. */
+struct ap_text ap_parser_rest(const struct ap_statement_parser *parser);
+
+/* AP_SYNTAX: line, column, what was expected and what was found; a hint when one of the words is
+ * near. */
+ap_status ap_parser_expected(struct ap_statement_parser *parser, const char *what,
+                             const char *const *words, size_t word_count);
+
+ap_status ap_statement_parse_describe(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_use(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_show(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_create(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_drop(struct ap_statement_parser *parser);
+
+#endif

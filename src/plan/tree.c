@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The statement tree: one walk over all of it, so that no table reference can hide in a node that
+ * is not known here. Known are the nodes that change what a reference means: those with a WITH
+ * clause, SELECT (whose WHERE may prune) and JOIN (which decides whether it may).
+ * Thread: the arena's.
+ */
+#include "plan/tree.h"
+
+#include "base/limits.h"
+
+#include <string.h>
+
+enum { REFERENCES_INITIAL = 8 };
+
+/* The names of WITH clauses in reach, innermost first. */
+struct cte {
+  struct ap_text name;
+  bool recursive;
+  const struct cte *outer;
+};
+
+/* Where in a FROM clause a node stands. */
+struct place {
+  const struct cte *ctes;
+  const struct ap_json *select;
+  bool usable; /* WHERE of that select may prune here */
+  bool null_extended;
+};
+
+struct walker {
+  struct ap_arena *arena;
+  struct ap_reference *references;
+  uint32_t count;
+  uint32_t capacity;
+  ap_error *err;
+};
+
+static ap_status walk(struct walker *walker, const struct ap_json *value, struct place place);
+
+static struct ap_text text_of(const struct ap_json *node, const char *name) {
+  struct ap_text text;
+  if (!ap_json_get_text(node, name, (struct ap_text){0}, &text)) return (struct ap_text){0};
+  return text;
+}
+
+static bool type_is(struct ap_text type, const char *name) {
+  return ap_text_equal_string(type, name);
+}
+
+static struct place outside_from(const struct cte *ctes) {
+  return (struct place){.ctes = ctes};
+}
+
+/* All members but the one or two named. */
+static ap_status walk_members(struct walker *walker, const struct ap_json *node,
+                              const char *but_first, const char *but_second, struct place place) {
+  for (uint32_t i = 0; i < node->count; i++) {
+    const struct ap_json_member *member = &node->members[i];
+    if (ap_text_equal_string(member->name, but_first)) continue;
+    if (but_second && ap_text_equal_string(member->name, but_second)) continue;
+    AP_TRY(walk(walker, &member->value, place));
+  }
+  return AP_OK;
+}
+
+static const struct cte *push_cte(struct walker *walker, struct ap_text name, bool recursive,
+                                  const struct cte *outer) {
+  struct cte *cte = AP_ARENA_NEW(walker->arena, struct cte);
+  if (cte) *cte = (struct cte){.name = name, .recursive = recursive, .outer = outer};
+  return cte;
+}
+
+/* Each clause sees those before it; the node sees all. */
+static ap_status walk_ctes(struct walker *walker, const struct ap_json *node,
+                           const struct cte **ctes) {
+  const struct ap_json *map = ap_json_find(ap_json_find(node, "cte_map"), "map");
+  if (!map || map->kind != AP_JSON_ARRAY) return AP_OK;
+  for (uint32_t i = 0; i < map->count; i++) {
+    const struct ap_json *entry = &map->items[i];
+    const struct ap_json *clause = ap_json_find(entry, "value");
+    if (clause) AP_TRY(walk(walker, clause, outside_from(*ctes)));
+    *ctes = push_cte(walker, text_of(entry, "key"), false, *ctes);
+    if (!*ctes) return AP_FAIL_MEMORY(walker->err);
+  }
+  return AP_OK;
+}
+
+static ap_status walk_select(struct walker *walker, const struct ap_json *node,
+                             const struct cte *ctes) {
+  struct place place = {
+      .ctes = ctes,
+      .select = node,
+      .usable = !ap_json_is_null(ap_json_find(node, "where_clause")) &&
+                ap_json_is_null(ap_json_find(node, "sample")),
+  };
+  const struct ap_json *from = ap_json_find(node, "from_table");
+  if (from) AP_TRY(walk(walker, from, place));
+  return walk_members(walker, node, "cte_map", "from_table", outside_from(ctes));
+}
+
+/* The name of a recursive clause means the clause in its right side only. */
+static ap_status walk_recursive(struct walker *walker, const struct ap_json *node,
+                                const struct cte *ctes) {
+  const struct ap_json *left = ap_json_find(node, "left");
+  if (left) AP_TRY(walk(walker, left, outside_from(ctes)));
+  const struct cte *inner = push_cte(walker, text_of(node, "cte_name"), true, ctes);
+  if (!inner) return AP_FAIL_MEMORY(walker->err);
+  return walk_members(walker, node, "cte_map", "left", outside_from(inner));
+}
+
+static ap_status walk_cte_node(struct walker *walker, const struct ap_json *node,
+                               const struct cte *ctes) {
+  const struct ap_json *query = ap_json_find(node, "query");
+  if (query) AP_TRY(walk(walker, query, outside_from(ctes)));
+  const struct cte *inner = push_cte(walker, text_of(node, "cte_name"), false, ctes);
+  if (!inner) return AP_FAIL_MEMORY(walker->err);
+  return walk_members(walker, node, "cte_map", "query", outside_from(inner));
+}
+
+static ap_status walk_query_node(struct walker *walker, const struct ap_json *node,
+                                 struct ap_text type, const struct cte *ctes) {
+  AP_TRY(walk_ctes(walker, node, &ctes));
+  if (type_is(type, "SELECT_NODE")) return walk_select(walker, node, ctes);
+  if (type_is(type, "RECURSIVE_CTE_NODE")) return walk_recursive(walker, node, ctes);
+  if (type_is(type, "CTE_NODE")) return walk_cte_node(walker, node, ctes);
+  return walk_members(walker, node, "cte_map", NULL, outside_from(ctes));
+}
+
+/* WHERE sees what a join puts out. Rows may be left out of a side only when no row of the output
+ * depends on them but those that WHERE drops. */
+static void join_sides(const struct ap_json *node, struct place *left, struct place *right) {
+  struct ap_text join_type = text_of(node, "join_type");
+  struct ap_text kind = text_of(node, "ref_type");
+  bool outer_left = type_is(join_type, "LEFT");
+  bool outer_right = type_is(join_type, "RIGHT");
+  bool full = type_is(join_type, "FULL") || type_is(join_type, "OUTER");
+  bool half = type_is(join_type, "SEMI") || type_is(join_type, "ANTI");
+  bool known = type_is(join_type, "INNER") || outer_left || outer_right || full || half;
+  bool asof = type_is(kind, "ASOF"); /* the nearest right row: another becomes nearest */
+  known = known && (asof || type_is(kind, "REGULAR") || type_is(kind, "NATURAL") ||
+                    type_is(kind, "CROSS") || type_is(kind, "DEPENDENT"));
+  /* POSITIONAL is not among the known: leaving out a row moves all behind it. An aliased or
+   * sampled join is left alone too. */
+  known =
+      known && text_of(node, "alias").size == 0 && ap_json_is_null(ap_json_find(node, "sample"));
+  left->usable = left->usable && known;
+  right->usable = right->usable && known && !half && !asof;
+  left->null_extended = left->null_extended || outer_right || full || !known;
+  right->null_extended = right->null_extended || outer_left || full || !known;
+}
+
+static ap_status walk_join(struct walker *walker, const struct ap_json *node, struct place place) {
+  struct place left = place;
+  struct place right = place;
+  join_sides(node, &left, &right);
+  for (uint32_t i = 0; i < node->count; i++) {
+    const struct ap_json_member *member = &node->members[i];
+    bool is_left = ap_text_equal_string(member->name, "left");
+    bool is_right = ap_text_equal_string(member->name, "right");
+    struct place of_member = is_left ? left : is_right ? right : outside_from(place.ctes);
+    AP_TRY(walk(walker, &member->value, of_member));
+  }
+  return AP_OK;
+}
+
+static bool answered_by_cte(const struct ap_reference *reference, const struct cte *ctes) {
+  bool recurring = ap_text_equal_string(reference->schema, "recurring");
+  if (reference->catalog.size > 0 || (reference->schema.size > 0 && !recurring)) return false;
+  for (const struct cte *cte = ctes; cte; cte = cte->outer) {
+    if (recurring && !cte->recursive) continue;
+    if (ap_text_equal_ignoring_case(cte->name, reference->name)) return true;
+  }
+  return false;
+}
+
+static bool constant_text(const struct ap_json *expression, struct ap_text *out_text) {
+  if (type_is(text_of(expression, "class"), "CAST")) {
+    expression = ap_json_find(expression, "child");
+  }
+  if (!type_is(text_of(expression, "class"), "CONSTANT")) return false;
+  const struct ap_json *value = ap_json_find(ap_json_find(expression, "value"), "value");
+  if (!value || value->kind != AP_JSON_STRING) return false;
+  *out_text = value->text;
+  return true;
+}
+
+static bool constant_integer(const struct ap_json *expression, int64_t *out_number) {
+  if (!type_is(text_of(expression, "class"), "CONSTANT")) return false;
+  const struct ap_json *value = ap_json_find(ap_json_find(expression, "value"), "value");
+  struct ap_text type = text_of(ap_json_find(ap_json_find(expression, "value"), "type"), "id");
+  return (type_is(type, "INTEGER") || type_is(type, "BIGINT")) && value &&
+         value->kind == AP_JSON_NUMBER && ap_text_parse_i64(value->text, out_number);
+}
+
+static ap_status read_at(struct walker *walker, struct ap_reference *reference) {
+  const struct ap_json *at = ap_json_find(reference->node, "at_clause");
+  if (ap_json_is_null(at)) return AP_OK;
+  const struct ap_json *expression = ap_json_find(at, "expr");
+  struct ap_text unit = text_of(at, "unit");
+  if (ap_text_equal_ignoring_case(unit, AP_TEXT("VERSION"))) {
+    reference->at = AP_REFERENCE_VERSION;
+    if (constant_integer(expression, &reference->version)) return AP_OK;
+    return AP_FAIL(walker->err, AP_UNSUPPORTED, "%.*s AT (VERSION => ...): not a whole number",
+                   AP_TEXT_ARG(reference->name));
+  }
+  if (ap_text_equal_ignoring_case(unit, AP_TEXT("TIMESTAMP"))) {
+    reference->at = AP_REFERENCE_TIMESTAMP;
+    if (constant_text(expression, &reference->timestamp)) return AP_OK;
+    return AP_FAIL(walker->err, AP_UNSUPPORTED,
+                   "%.*s AT (TIMESTAMP => ...): not a constant such as '2024-02-29 12:00:00'",
+                   AP_TEXT_ARG(reference->name));
+  }
+  return AP_FAIL(walker->err, AP_UNSUPPORTED,
+                 "%.*s AT (%.*s => ...): expected VERSION or TIMESTAMP",
+                 AP_TEXT_ARG(reference->name), AP_TEXT_ARG(unit));
+}
+
+static ap_status push_reference(struct walker *walker, const struct ap_reference *reference) {
+  if (walker->count == walker->capacity) {
+    uint32_t capacity = walker->capacity ? walker->capacity * 2 : REFERENCES_INITIAL;
+    struct ap_reference *larger = AP_ARENA_ARRAY(walker->arena, struct ap_reference, capacity);
+    if (!larger) return AP_FAIL_MEMORY(walker->err);
+    if (walker->count) {
+      memcpy(larger, walker->references, walker->count * sizeof(*larger));
+    }
+    walker->references = larger;
+    walker->capacity = capacity;
+  }
+  walker->references[walker->count++] = *reference;
+  return AP_OK;
+}
+
+static ap_status walk_base_table(struct walker *walker, const struct ap_json *node,
+                                 struct place place) {
+  const struct ap_json *renamed = ap_json_find(node, "column_name_alias");
+  struct ap_reference reference = {
+      .catalog = text_of(node, "catalog_name"),
+      .schema = text_of(node, "schema_name"),
+      .name = text_of(node, "table_name"),
+      .alias = text_of(node, "alias"),
+      .renames_columns = renamed && renamed->kind == AP_JSON_ARRAY && renamed->count > 0,
+      .sampled = !ap_json_is_null(ap_json_find(node, "sample")),
+      .has_select = place.usable,
+      .node = node,
+      .select = place.select,
+      .null_extended = place.null_extended,
+  };
+  /* An unknown place is 2^64 - 1. */
+  if (!ap_json_get_i64(node, "query_location", -1, &reference.location)) reference.location = -1;
+  if (!answered_by_cte(&reference, place.ctes)) {
+    AP_TRY(read_at(walker, &reference));
+    AP_TRY(push_reference(walker, &reference));
+  }
+  return walk_members(walker, node, "", NULL, outside_from(place.ctes));
+}
+
+static ap_status walk(struct walker *walker, const struct ap_json *value, struct place place) {
+  if (value->kind == AP_JSON_ARRAY) {
+    for (uint32_t i = 0; i < value->count; i++) {
+      AP_TRY(walk(walker, &value->items[i], place));
+    }
+    return AP_OK;
+  }
+  if (value->kind != AP_JSON_OBJECT) return AP_OK;
+  struct ap_text type = text_of(value, "type");
+  if (ap_json_find(value, "cte_map")) return walk_query_node(walker, value, type, place.ctes);
+  if (type_is(type, "BASE_TABLE")) return walk_base_table(walker, value, place);
+  if (type_is(type, "JOIN")) return walk_join(walker, value, place);
+  return walk_members(walker, value, "", NULL, outside_from(place.ctes));
+}
+
+/* The engine writes bare Infinity and NaN for constants like 1e999, which is no JSON: they become
+ * numbers beyond every double, and what is no number becomes no number's text. */
+static ap_status tame_infinity(struct ap_arena *arena, struct ap_text json,
+                               struct ap_text *out_json, ap_error *err) {
+  static const struct {
+    struct ap_text word;
+    const char *number; /* as long as the word */
+  } words[] = {{{"Infinity", 8}, "1e999999"}, {{"NaN", 3}, "\"\" "}};
+  char *copy = NULL;
+  bool quoted = false;
+  for (size_t i = 0; i < json.size; i++) {
+    if (quoted && json.data[i] == '\\') {
+      i++;
+    } else if (json.data[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && (json.data[i] == 'I' || json.data[i] == 'N')) {
+      struct ap_text rest = {json.data + i, json.size - i};
+      for (size_t k = 0; k < sizeof(words) / sizeof(*words); k++) {
+        if (!ap_text_starts_with(rest, words[k].word)) continue;
+        if (!copy) copy = ap_arena_copy(arena, json);
+        if (!copy) return AP_FAIL_MEMORY(err);
+        memcpy(copy + i, words[k].number, words[k].word.size);
+      }
+    }
+  }
+  *out_json = copy ? (struct ap_text){copy, json.size} : json;
+  return AP_OK;
+}
+
+/* {"error":true,"error_type":"parser","error_message":"...","position":"48"} */
+static ap_status engine_error(const struct ap_json *root, ap_error *err) {
+  struct ap_text type = text_of(root, "error_type");
+  struct ap_text message = text_of(root, "error_message");
+  struct ap_text position = text_of(root, "position");
+  if (message.size == 0) message = AP_TEXT("the engine cannot read the statement");
+  if (!type_is(type, "parser") && !type_is(type, "syntax")) {
+    return AP_FAIL(err, AP_UNSUPPORTED, "%.*s", AP_TEXT_ARG(message));
+  }
+  if (position.size == 0) return AP_FAIL(err, AP_SYNTAX, "%.*s", AP_TEXT_ARG(message));
+  return AP_FAIL(err, AP_SYNTAX, "%.*s (at byte %.*s of the statement)", AP_TEXT_ARG(message),
+                 AP_TEXT_ARG(position));
+}
+
+ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_tree *out_tree,
+                        ap_error *err) {
+  const struct ap_json *root;
+  struct ap_text tamed;
+  AP_TRY(tame_infinity(arena, json, &tamed, err));
+  ap_status status = ap_json_parse_nested(arena, tamed, AP_TREE_DEPTH_MAX, &root, err);
+  if (status == AP_CORRUPT) {
+    return ap_error_prefix(err, AP_CORRUPT, "the statement's tree (at most %d levels are read)",
+                           AP_TREE_DEPTH_MAX);
+  }
+  if (status != AP_OK) return status;
+  bool failed;
+  if (!ap_json_get_bool(root, "error", false, &failed) || failed) return engine_error(root, err);
+  const struct ap_json *statements = ap_json_find(root, "statements");
+  if (!statements || statements->kind != AP_JSON_ARRAY || statements->count == 0) {
+    return AP_FAIL(err, AP_CORRUPT, "a statement tree without statements");
+  }
+  struct walker walker = {.arena = arena, .err = err};
+  AP_TRY(walk(&walker, statements, outside_from(NULL)));
+  *out_tree = (struct ap_tree){
+      .root = root, .references = walker.references, .reference_count = walker.count};
+  return AP_OK;
+}
