@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The public calls that run SQL.
+ */
+#include "api/handles.h"
+#include "arrow/ipc.h"
+#include "base/limits.h"
+#include "execute/files_found.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+ap_status ap_session_open(ap_apiary *apiary, ap_session **out_session, ap_error *err) {
+  struct ap_allocator *allocator = ap_env_system()->allocator;
+  struct ap_session *session = ap_allocate_zeroed(allocator, 1, sizeof *session);
+  if (session == NULL) return AP_FAIL_MEMORY(err);
+  session->apiary = apiary;
+  atomic_init(&session->interrupted, false);
+  ap_status status = ap_sql_session_create(apiary->node, &session->sql, err);
+  if (status != AP_OK) {
+    ap_free(allocator, session);
+    return status;
+  }
+  *out_session = session;
+  return AP_OK;
+}
+
+void ap_session_close(ap_session *session) {
+  if (session == NULL) return;
+  ap_sql_session_destroy(session->sql);
+  ap_free(ap_env_system()->allocator, session);
+}
+
+const char *ap_session_hive(const ap_session *session) {
+  return ap_sql_session_hive(session->sql);
+}
+
+const char *ap_session_box(const ap_session *session) {
+  return ap_sql_session_box(session->sql);
+}
+
+/* Release pairs with the exchange in is_cancelled: the query sees the wish, nothing else is shared.
+ */
+void ap_session_interrupt(ap_session *session) {
+  atomic_store_explicit(&session->interrupted, true, memory_order_release);
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+/* What a query's control needs for as long as its call runs. */
+struct control_context {
+  struct ap_session *session;
+  bool (*cancelled)(void *context);
+  void (*progress)(void *context, double percent);
+  void *context;
+};
+
+static bool is_cancelled(void *opaque) {
+  const struct control_context *control = opaque;
+  if (atomic_exchange_explicit(&control->session->interrupted, false, memory_order_acquire)) {
+    return true;
+  }
+  return control->cancelled != NULL && control->cancelled(control->context);
+}
+
+static void report_progress(void *opaque, double percent) {
+  const struct control_context *control = opaque;
+  if (control->progress != NULL) control->progress(control->context, percent);
+}
+
+static ap_status copy_parameters(const ap_query_options *options, struct ap_arena *arena,
+                                 struct ap_parameter **out_parameters, uint32_t *out_count,
+                                 ap_error *err) {
+  const ap_query_parameter *given = AP_OPTION(options, parameters, NULL);
+  size_t count = given == NULL ? 0 : AP_OPTION(options, parameter_count, 0);
+  if (count > AP_QUERY_PARAMETERS_MAX) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "%zu parameters; at most %d are allowed", count,
+                   AP_QUERY_PARAMETERS_MAX);
+  }
+  struct ap_parameter *parameters = AP_ARENA_ARRAY(arena, struct ap_parameter, count + 1);
+  if (parameters == NULL) return AP_FAIL_MEMORY(err);
+  for (size_t i = 0; i < count; ++i) {
+    if ((int)given[i].type < AP_VALUE_TYPE_NULL || given[i].type > AP_VALUE_TYPE_TIMESTAMP_TZ) {
+      return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %zu has type %d, which does not exist",
+                     i + 1, (int)given[i].type);
+    }
+    parameters[i] = (struct ap_parameter){
+        .kind = (enum ap_parameter_kind)given[i].type, /* the two lists are one, see below */
+        .name = ap_text_of(given[i].name),
+        .i64 = given[i].i64,
+        .f64 = given[i].f64,
+        .text = {given[i].data, given[i].data == NULL ? 0 : given[i].size},
+    };
+  }
+  *out_parameters = parameters;
+  *out_count = (uint32_t)count;
+  return AP_OK;
+}
+
+_Static_assert((int)AP_VALUE_TYPE_NULL == (int)AP_PARAMETER_NULL, "parameter kinds");
+_Static_assert((int)AP_VALUE_TYPE_TEXT == (int)AP_PARAMETER_TEXT, "parameter kinds");
+_Static_assert((int)AP_VALUE_TYPE_DECIMAL == (int)AP_PARAMETER_DECIMAL, "parameter kinds");
+_Static_assert((int)AP_VALUE_TYPE_TIMESTAMP_TZ == (int)AP_PARAMETER_TIMESTAMP_TZ,
+               "parameter kinds");
+
+/* ---- a stream that keeps its control --------------------------------------------------------- */
+
+/* The engine asks the control while rows are fetched, so the control lives as long as the stream.
+ */
+struct query_stream {
+  struct control_context context;
+  struct ap_run_control control;
+  struct ArrowArrayStream inner;
+};
+
+static int query_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  struct query_stream *query = stream->private_data;
+  return query->inner.get_schema(&query->inner, out);
+}
+
+static int query_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  struct query_stream *query = stream->private_data;
+  return query->inner.get_next(&query->inner, out);
+}
+
+static const char *query_last_error(struct ArrowArrayStream *stream) {
+  struct query_stream *query = stream->private_data;
+  return query->inner.get_last_error(&query->inner);
+}
+
+static void query_release(struct ArrowArrayStream *stream) {
+  struct query_stream *query = stream->private_data;
+  ap_stream_release(&query->inner);
+  ap_free(ap_env_system()->allocator, query);
+  stream->release = NULL;
+}
+
+static struct query_stream *create_stream(struct ap_session *session,
+                                          const ap_query_options *options) {
+  const struct ap_env *env = ap_env_system();
+  struct query_stream *query = ap_allocate_zeroed(env->allocator, 1, sizeof *query);
+  if (query == NULL) return NULL;
+  query->context = (struct control_context){
+      .session = session,
+      .cancelled = AP_OPTION(options, cancelled, NULL),
+      .progress = AP_OPTION(options, progress, NULL),
+      .context = AP_OPTION(options, context, NULL),
+  };
+  query->control = (struct ap_run_control){
+      .cancelled = is_cancelled, .progress = report_progress, .context = &query->context};
+  int64_t timeout_ms = AP_OPTION(options, timeout_ms, 0);
+  if (timeout_ms > 0 && timeout_ms < INT64_MAX / 2000) {
+    query->control.deadline_us = ap_clock_monotonic_us(env->clock) + timeout_ms * 1000;
+  }
+  return query;
+}
+
+static void print_timing(const struct ap_apiary *apiary, const struct ap_query_timing *timing) {
+  if (!apiary->timing) return;
+  (void)fprintf(stderr,
+                "apiary timing: parse %.2f ms, plan %.2f ms, discover %.2f ms, read %.2f ms, "
+                "execute %.2f ms, cells %" PRIu64 " of %" PRIu64 "\n",
+                (double)timing->parse_us / 1e3, (double)timing->plan_us / 1e3,
+                (double)timing->discover_us / 1e3, (double)timing->read_us / 1e3,
+                (double)timing->execute_us / 1e3, timing->cells_read, timing->cells_total);
+}
+
+ap_status ap_session_query(ap_session *session, const char *sql, const ap_query_options *options,
+                           struct ArrowArrayStream *out_stream, ap_error *err) {
+  if (sql == NULL || out_stream == NULL) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "sql or out_stream is NULL");
+  }
+  struct ap_allocator *allocator = ap_env_system()->allocator;
+  struct ap_query_timing timing = {0};
+  struct ap_parameter *parameters = NULL;
+  struct ap_arena arena;
+  struct ap_sql_request request = {.sql = ap_text_of(sql)};
+  struct query_stream *query = create_stream(session, options);
+  if (query == NULL) return AP_FAIL_MEMORY(err);
+  atomic_store_explicit(&session->interrupted, false, memory_order_relaxed);
+  ap_arena_init(&arena, allocator);
+  ap_status status = copy_parameters(options, &arena, &parameters, &request.parameter_count, err);
+  if (status == AP_OK) {
+    request.parameters = parameters;
+    request.control = &query->control;
+    status = ap_sql_run(session->sql, &request, &timing, &query->inner, err);
+  }
+  ap_arena_deinit(&arena);
+  if (status != AP_OK) {
+    ap_free(allocator, query);
+    return status;
+  }
+  print_timing(session->apiary, &timing);
+  *out_stream = (struct ArrowArrayStream){.get_schema = query_get_schema,
+                                          .get_next = query_get_next,
+                                          .get_last_error = query_last_error,
+                                          .release = query_release,
+                                          .private_data = query};
+  return AP_OK;
+}
+
+/* ---- export ---------------------------------------------------------------------------------- */
+
+static ap_status choose_format(const char *path, const char *format, const char **out_format,
+                               ap_error *err) {
+  static const char *const words[] = {NULL, "csv", "json", "parquet", "arrow"};
+  enum ap_file_format found =
+      format != NULL ? ap_format_of_word(ap_text_of(format)) : ap_format_of_path(ap_text_of(path));
+  *out_format = words[found];
+  if (found != AP_FORMAT_UNKNOWN) return AP_OK;
+  ap_status status = AP_FAIL(err, AP_INVALID_ARGUMENT, "'%s' tells no format to export to",
+                             format != NULL ? format : path);
+  ap_error_hint(err, "the formats are csv, json, parquet and arrow");
+  return status;
+}
+
+/* Bytes of the file to come, counted rows beside. */
+struct arrow_export {
+  struct ArrowArrayStream inner;
+  int64_t rows;
+};
+
+static int export_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  struct arrow_export *export = stream->private_data;
+  return export->inner.get_schema(&export->inner, out);
+}
+
+static int export_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  struct arrow_export *export = stream->private_data;
+  int code = export->inner.get_next(&export->inner, out);
+  if (code == 0 && out->release != NULL) export->rows += out->length;
+  return code;
+}
+
+static const char *export_last_error(struct ArrowArrayStream *stream) {
+  struct arrow_export *export = stream->private_data;
+  return export->inner.get_last_error(&export->inner);
+}
+
+static void export_release(struct ArrowArrayStream *stream) {
+  struct arrow_export *export = stream->private_data;
+  ap_stream_release(&export->inner);
+  stream->release = NULL;
+}
+
+static ap_status export_arrow(ap_session *session, const char *sql, const char *path,
+                              const ap_query_options *options, int64_t *out_rows, ap_error *err) {
+  const struct ap_env *env = ap_env_system();
+  struct arrow_export export = {.rows = 0};
+  struct ap_buffer bytes;
+  AP_TRY(ap_session_query(session, sql, options, &export.inner, err));
+  struct ArrowArrayStream counted = {.get_schema = export_get_schema,
+                                     .get_next = export_get_next,
+                                     .get_last_error = export_last_error,
+                                     .release = export_release,
+                                     .private_data = &export};
+  ap_buffer_init(&bytes, env->allocator);
+  ap_status status = ap_ipc_write(&counted, AP_IPC_FILE, &bytes, err);
+  if (status == AP_OK) {
+    status = env->files->create(env->files, path, ap_buffer_text(&bytes), true, err);
+  }
+  ap_buffer_deinit(&bytes);
+  *out_rows = export.rows;
+  return status;
+}
+
+ap_status ap_export(ap_session *session, const char *sql, const char *path, const char *format,
+                    const ap_query_options *options, int64_t *out_rows, ap_error *err) {
+  const struct ap_env *env = ap_env_system();
+  struct ap_file_info info;
+  struct ap_sql_request request = {.sql = ap_text_of(sql)};
+  struct ap_parameter *parameters = NULL;
+  struct ap_arena arena;
+  int64_t rows = 0;
+  if (sql == NULL || path == NULL) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "sql or path is NULL");
+  }
+  AP_TRY(choose_format(path, format, &format, err));
+  if (env->files->info(env->files, path, &info, NULL) == AP_OK) {
+    ap_status status = AP_FAIL(err, AP_ALREADY_EXISTS, "'%s' is there already", path);
+    ap_error_hint(err, "choose another name, or remove it first");
+    return status;
+  }
+  ap_status status = AP_OK;
+  if (strcmp(format, "arrow") == 0) {
+    status = export_arrow(session, sql, path, options, &rows, err);
+  } else {
+    struct query_stream *control = create_stream(session, options);
+    if (control == NULL) return AP_FAIL_MEMORY(err);
+    ap_arena_init(&arena, env->allocator);
+    status = copy_parameters(options, &arena, &parameters, &request.parameter_count, err);
+    request.parameters = parameters;
+    request.control = &control->control;
+    if (status == AP_OK) status = ap_sql_export(session->sql, &request, path, format, &rows, err);
+    ap_arena_deinit(&arena);
+    ap_free(env->allocator, control);
+  }
+  if (status == AP_OK && out_rows != NULL) *out_rows = rows;
+  return status;
+}
