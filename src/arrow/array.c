@@ -100,7 +100,13 @@ struct ArrowBuffer *ap_array_buffer(struct ArrowArray *array, int64_t index) {
 void ap_array_seal(struct ArrowArray *array) {
   struct node *node = array->private_data;
   AP_ASSERT(array->release == release_node && node->shared == NULL);
-  for (int64_t i = 0; i < array->n_buffers; i++) node->addresses[i] = node->buffers[i].data;
+  /* Some consumers want an address, and one offset, even of nothing; buffer 0 is the validity,
+   * which has to be absent then. */
+  static const uint64_t nothing[2] = {0, 0};
+  for (int64_t i = 0; i < array->n_buffers; i++) {
+    const void *address = node->buffers[i].data;
+    node->addresses[i] = address == NULL && i > 0 ? (const void *)nothing : address;
+  }
 }
 
 int64_t ap_array_buffer_size(const struct ArrowArray *array, int64_t index) {

@@ -166,7 +166,6 @@ static ap_status check_offsets(const struct node *node, int64_t *out_first, int6
   bool large = node->layout.is_large;
   *out_first = 0;
   *out_last = 0;
-  if (node->end == 0 && array->buffers[1] == NULL) return AP_OK;
   /* Of no rows not even the one offset need be there. */
   if (array->length == 0) return AP_OK;
   if (node->end == INT64_MAX) return REFUSE(node, "length and offset overflow");
