@@ -561,6 +561,7 @@ static void instances_agree(struct check *check) {
 /* One of several that want the same keys. What it got is read when it has ended. */
 struct racer {
   struct ap_store *store;
+  struct ap_clock *clock;
   const char *folder;
   int number;
   atomic_int *ready; /* racers at the start of each round, RACERS x round in all */
@@ -588,7 +589,10 @@ static void race(void *context) {
     struct ap_text key = race_key(racer->folder, round, memory, sizeof(memory));
     struct ap_text data = race_value(racer->number, round, &value);
     atomic_fetch_add(racer->ready, 1);
-    while (atomic_load(racer->ready) < RACERS * (round + 1)) sched_yield();
+    while (atomic_load(racer->ready) < RACERS * (round + 1)) {
+      (void)ap_clock_monotonic_us(racer->clock); /* in simulation: lets the others run */
+      sched_yield();
+    }
     racer->statuses[round] = ap_store_put_if_absent(racer->store, key, data, NULL);
   }
   ap_buffer_deinit(&value);
@@ -625,7 +629,12 @@ static void threads_race(struct check *check) {
   if (!suite->threads) return;
   for (int i = 0; i < RACERS; i++) {
     racers[i] = (struct racer){
-        .store = check->store, .folder = check->folder, .number = i, .ready = &ready};
+        .store = check->store,
+        .clock = suite->env->clock,
+        .folder = check->folder,
+        .number = i,
+        .ready = &ready,
+    };
     if (i % 2 == 0) continue;
     CHECK_STATUS(check, suite->open(suite->context, &racers[i].store, &check->err), AP_OK);
   }
@@ -658,8 +667,12 @@ static void processes_race(struct check *check) {
       mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   assert_true(shared != MAP_FAILED);
   for (int i = 0; i < RACERS; i++) {
-    shared->racers[i] =
-        (struct racer){.folder = check->folder, .number = i, .ready = &shared->ready};
+    shared->racers[i] = (struct racer){
+        .clock = check->suite->env->clock,
+        .folder = check->folder,
+        .number = i,
+        .ready = &shared->ready,
+    };
     children[i] = fork();
     assert_true(children[i] >= 0);
     if (children[i] == 0) race_in_child(check, &shared->racers[i]);
@@ -699,7 +712,6 @@ struct reader {
   struct ap_store *store;
   struct ap_text key;
   atomic_bool *stop;
-  size_t reads;
   size_t torn;
   ap_status status;
 };
@@ -708,13 +720,12 @@ static void read_until_stopped(void *context) {
   struct reader *reader = context;
   struct ap_buffer bytes;
   ap_buffer_init(&bytes, ap_allocator_system());
-  while (!atomic_load(reader->stop) && reader->status == AP_OK) {
+  do {
     ap_buffer_clear(&bytes);
     reader->status = ap_store_get(reader->store, reader->key, 0, -1, &bytes, NULL);
     if (reader->status != AP_OK) break;
-    reader->reads += 1;
     if (!is_uniform_value(ap_buffer_text(&bytes))) reader->torn += 1;
-  }
+  } while (!atomic_load(reader->stop));
   ap_buffer_deinit(&bytes);
 }
 
@@ -746,7 +757,6 @@ static void readers_see_whole_objects(struct check *check) {
   for (int i = 0; i < READERS; i++) {
     assert_int_equal(readers[i].status, AP_OK);
     assert_int_equal(readers[i].torn, 0);
-    assert_true(readers[i].reads > 0);
   }
   ap_buffer_deinit(&value);
 }
