@@ -27,6 +27,7 @@ enum {
   AP_COMMIT_ATTEMPTS_MAX = 1000, /* rebases of one commit before it reports a conflict */
   AP_CHECKPOINT_INTERVAL = 100,  /* commits between checkpoints unless the frame says otherwise */
   AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
+  AP_LOST_REPLIES_MAX = 8,             /* unknown outcomes of one change before it gives up */
   AP_PROPERTY_NAME_BYTES_MAX = 256,    /* of a hive, box or frame */
   AP_PROPERTY_VALUE_BYTES_MAX = 65536, /* likewise */
   AP_CHAMBERS_MAX = 64,                /* engine instances of one node */

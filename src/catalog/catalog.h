@@ -104,6 +104,17 @@ AP_MUST_CHECK ap_status ap_catalog_drop_frame(struct ap_catalog *catalog, struct
                                               struct ap_text box, struct ap_text frame,
                                               bool if_exists, ap_error *err);
 
+/* All three in one, telling what went: a frame (box and frame given), a box (frame empty) or a hive
+ * (both empty). *out_frames are the frames that this very change forgot, so that their files, and
+ * only theirs, may be removed; none when there was nothing to drop. out_count NULL: not asked for,
+ * then arena and out_frames are not used. When AP_OUT_OF_MEMORY comes from copying them, the drop
+ * is made nevertheless. */
+AP_MUST_CHECK ap_status ap_catalog_drop(struct ap_catalog *catalog, struct ap_text hive,
+                                        struct ap_text box, struct ap_text frame, bool cascade,
+                                        bool if_exists, struct ap_arena *arena,
+                                        struct ap_frame_entry **out_frames, uint32_t *out_count,
+                                        ap_error *err);
+
 /* Properties: box empty for a hive's, frame empty for a box's. An empty value removes. */
 AP_MUST_CHECK ap_status ap_catalog_set_property(struct ap_catalog *catalog, struct ap_text hive,
                                                 struct ap_text box, struct ap_text frame,
