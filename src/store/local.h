@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The local backend: a folder as object storage. put_if_absent writes a temporary file, syncs it,
- * links it to its name (which fails if that exists) and syncs the folder. Temporary files live
- * under
- * "_apiary/staging/<id>/" of the same file system; keys under "_apiary/staging/" are not listed.
- * On file systems whose case does not matter, or that lack hard links, opening says so.
+ * links it to its name (which fails if that exists) and syncs the folder; put renames instead.
+ * Temporary files live in "_apiary/staging/<id>/" of the same folder; keys under "_apiary/staging"
+ * are refused and not listed. Opening costs one look at the root; the staging folder is made, and
+ * those of dead processes are swept, when something is first written. A file system whose case does
+ * not matter, or that lacks hard links, is refused then, with the reason.
+ *
+ * What a folder cannot do: a key that is another one's folder ("a" beside "a/b") and a segment of
+ * more than 255 bytes are refused. A removal may be undone by power loss; all else is durable.
+ * A forked child may go on using a store, but only the process that opened it destroys it.
  */
 #ifndef AP_STORE_LOCAL_H
 #define AP_STORE_LOCAL_H

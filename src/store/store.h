@@ -2,7 +2,7 @@
  *
  * Object storage: a flat space of keys with bytes, as a bucket offers it; a folder offers the same.
  *
- * Guarantees every backend must give (store_conformance_test.c proves them):
+ * Guarantees every backend must give (testing/store_conformance.c proves it):
  *   - An object is whole or absent: no reader ever sees a part of one.
  *   - When put, put_if_absent or put_files returns AP_OK, the bytes survive power loss.
  *   - Of racing put_if_absent calls on one key exactly one returns AP_OK; the others return
@@ -73,7 +73,7 @@ AP_MUST_CHECK ap_status ap_store_put_if_absent(struct ap_store *store, struct ap
                                                struct ap_text data, ap_error *err);
 /* Make objects of finished files, all durable when it returns AP_OK. On failure some may have
  * become objects: the caller, whose keys are unique, removes them or leaves them to garbage
- * collection. */
+ * collection. The files stay then, for another try. */
 AP_MUST_CHECK ap_status ap_store_put_files(struct ap_store *store,
                                            const struct ap_store_upload *uploads, size_t count,
                                            ap_error *err);
@@ -91,7 +91,7 @@ AP_MUST_CHECK ap_status ap_store_remove(struct ap_store *store, struct ap_text k
 AP_MUST_CHECK ap_status ap_store_local_path(struct ap_store *store, struct ap_text key,
                                             struct ap_buffer *out_path, ap_error *err);
 /* Append the absolute path of an existing folder, this store instance's own, where files for
- * put_files are built. What a dead process left in its own is swept when a store is opened. */
+ * put_files are built. What a dead process left in its own is swept by a later one that writes. */
 AP_MUST_CHECK ap_status ap_store_staging_path(struct ap_store *store, struct ap_buffer *out_path,
                                               ap_error *err);
 void ap_store_destroy(struct ap_store *store); /* NULL is allowed */
