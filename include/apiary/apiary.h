@@ -301,6 +301,12 @@ AP_API AP_MUST_CHECK ap_status ap_export(ap_session *session, const char *sql, c
 AP_API AP_MUST_CHECK ap_status ap_ipc_decode(const void *data, size_t size,
                                              struct ArrowArrayStream *out_stream, ap_error *err);
 
+/* A stream's callbacks tell no more than an errno and a text. After one of them returned `code`
+ * (not 0) and before the next call on the stream: the whole error, of streams that this API handed
+ * out; of others their text. */
+AP_API AP_MUST_CHECK ap_status ap_stream_get_error(struct ArrowArrayStream *stream, int code,
+                                                   ap_error *err);
+
 /* Write a stream as Arrow IPC stream format, piece by piece. A status other than AP_OK from write
  * ends it. The stream is taken. */
 typedef ap_status (*ap_write_bytes)(void *context, const void *data, size_t size);

@@ -172,3 +172,10 @@ ap_status ap_ipc_encode(struct ArrowArrayStream *stream, ap_write_bytes write, v
                         ap_error *err) {
   return ap_ipc_write_to(stream, AP_IPC_STREAM, write, context, err);
 }
+
+ap_status ap_stream_get_error(struct ArrowArrayStream *stream, int code, ap_error *err) {
+  if (stream == NULL || stream->release == NULL || code == 0) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "there is no stream that failed");
+  }
+  return ap_stream_error_of(stream, code, "reading an Arrow stream", err);
+}

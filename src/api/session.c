@@ -109,31 +109,27 @@ _Static_assert((int)AP_VALUE_TYPE_TIMESTAMP_TZ == (int)AP_PARAMETER_TIMESTAMP_TZ
 /* The engine asks the control while rows are fetched, so the control lives as long as the stream.
  */
 struct query_stream {
+  struct ap_stream_source source;
   struct control_context context;
   struct ap_run_control control;
   struct ArrowArrayStream inner;
 };
 
-static int query_get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
-  struct query_stream *query = stream->private_data;
-  return query->inner.get_schema(&query->inner, out);
+static ap_status query_schema(struct ap_stream_source *self, struct ArrowSchema *out,
+                              ap_error *err) {
+  struct query_stream *query = (struct query_stream *)self;
+  return ap_stream_schema(&query->inner, out, err);
 }
 
-static int query_get_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
-  struct query_stream *query = stream->private_data;
-  return query->inner.get_next(&query->inner, out);
+static ap_status query_next(struct ap_stream_source *self, struct ArrowArray *out, ap_error *err) {
+  struct query_stream *query = (struct query_stream *)self;
+  return ap_stream_next(&query->inner, out, err);
 }
 
-static const char *query_last_error(struct ArrowArrayStream *stream) {
-  struct query_stream *query = stream->private_data;
-  return query->inner.get_last_error(&query->inner);
-}
-
-static void query_release(struct ArrowArrayStream *stream) {
-  struct query_stream *query = stream->private_data;
+static void query_destroy(struct ap_stream_source *self) {
+  struct query_stream *query = (struct query_stream *)self;
   ap_stream_release(&query->inner);
   ap_free(ap_env_system()->allocator, query);
-  stream->release = NULL;
 }
 
 static struct query_stream *create_stream(struct ap_session *session,
@@ -141,6 +137,8 @@ static struct query_stream *create_stream(struct ap_session *session,
   const struct ap_env *env = ap_env_system();
   struct query_stream *query = ap_allocate_zeroed(env->allocator, 1, sizeof *query);
   if (query == NULL) return NULL;
+  query->source = (struct ap_stream_source){
+      .schema = query_schema, .next = query_next, .destroy = query_destroy};
   query->context = (struct control_context){
       .session = session,
       .cancelled = AP_OPTION(options, cancelled, NULL),
@@ -192,11 +190,7 @@ ap_status ap_session_query(ap_session *session, const char *sql, const ap_query_
     return status;
   }
   print_timing(session->apiary, &timing);
-  *out_stream = (struct ArrowArrayStream){.get_schema = query_get_schema,
-                                          .get_next = query_get_next,
-                                          .get_last_error = query_last_error,
-                                          .release = query_release,
-                                          .private_data = query};
+  ap_stream_from_source(&query->source, out_stream);
   return AP_OK;
 }
 

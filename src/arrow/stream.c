@@ -17,8 +17,9 @@ static int source_next(struct ArrowArrayStream *stream, struct ArrowArray *out);
 static const char *source_last_error(struct ArrowArrayStream *stream);
 static void source_release(struct ArrowArrayStream *stream);
 
-static ap_status take_error(struct ArrowArrayStream *stream, int code, const char *what,
-                            ap_error *err) {
+ap_status ap_stream_error_of(struct ArrowArrayStream *stream, int code, const char *what,
+                             ap_error *err) {
+  AP_ASSERT(stream->release != NULL && code != 0);
   if (stream->get_last_error == source_last_error) {
     const struct ap_stream_source *source = stream->private_data;
     AP_ASSERT(source->error.code != AP_OK);
@@ -38,7 +39,7 @@ ap_status ap_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *
   int code = stream->get_schema(stream, out_schema);
   if (code != 0) {
     out_schema->release = NULL;
-    return take_error(stream, code, "reading the schema of an Arrow stream", err);
+    return ap_stream_error_of(stream, code, "reading the schema of an Arrow stream", err);
   }
   if (out_schema->release == NULL) {
     return AP_FAIL(err, AP_QUERY, "an Arrow stream gave a released schema");
@@ -53,7 +54,7 @@ ap_status ap_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out
   int code = stream->get_next(stream, out_array);
   if (code == 0) return AP_OK;
   out_array->release = NULL;
-  return take_error(stream, code, "reading an Arrow stream", err);
+  return ap_stream_error_of(stream, code, "reading an Arrow stream", err);
 }
 
 void ap_stream_release(struct ArrowArrayStream *stream) {

@@ -20,6 +20,10 @@ AP_MUST_CHECK ap_status ap_stream_schema(struct ArrowArrayStream *stream,
 AP_MUST_CHECK ap_status ap_stream_next(struct ArrowArrayStream *stream,
                                        struct ArrowArray *out_array, ap_error *err);
 
+/* What a get_schema or get_next that returned `code` (not 0) means, as the two above tell it. */
+AP_MUST_CHECK ap_status ap_stream_error_of(struct ArrowArrayStream *stream, int code,
+                                           const char *what, ap_error *err);
+
 /* Release when not released; NULL pointers and zeroed structs are fine. */
 void ap_stream_release(struct ArrowArrayStream *stream);
 void ap_schema_release(struct ArrowSchema *schema);
