@@ -75,13 +75,16 @@ static ap_status read_checkpoint(struct ap_catalog *catalog, int64_t version,
   return status;
 }
 
-static bool read_hint(struct ap_catalog *catalog, int64_t *out_version) {
+static ap_status read_hint(struct ap_catalog *catalog, int64_t *out_version, ap_error *err) {
   struct ap_buffer bytes;
   ap_buffer_init(&bytes, catalog->env->allocator);
-  bool found = ap_store_get(catalog->store, AP_TEXT(HINT_KEY), 0, -1, &bytes, NULL) == AP_OK &&
-               ap_catalog_hint_parse(catalog->env->allocator, ap_buffer_text(&bytes), out_version);
+  ap_status status = ap_store_get(catalog->store, AP_TEXT(HINT_KEY), 0, -1, &bytes, err);
+  if (status == AP_OK) {
+    status =
+        ap_catalog_hint_parse(catalog->env->allocator, ap_buffer_text(&bytes), out_version, err);
+  }
   ap_buffer_deinit(&bytes);
-  return found;
+  return status;
 }
 
 struct newest {
@@ -115,16 +118,20 @@ static bool is_unusable(ap_status status) {
 static ap_status read_start(struct ap_catalog *catalog, struct ap_catalog_state **out_state,
                             ap_error *err) {
   int64_t hint;
-  if (read_hint(catalog, &hint)) {
-    ap_status status = read_checkpoint(catalog, hint, out_state, NULL);
-    if (status == AP_OK) return AP_OK;
+  ap_error ignored;
+  ap_status status = read_hint(catalog, &hint, &ignored);
+  if (status == AP_OK) status = read_checkpoint(catalog, hint, out_state, &ignored);
+  if (status == AP_OK) return AP_OK;
+  if (!is_unusable(status)) {
+    if (err != NULL) *err = ignored;
+    return status;
   }
   struct newest newest = {-1, INT64_MAX};
   for (;;) {
     AP_TRY(ap_store_list(catalog->store, AP_TEXT(FOLDER), (struct ap_text){0}, visit_checkpoint,
                          &newest, err));
     if (newest.version < 0) return ap_catalog_state_create(catalog->env->allocator, out_state, err);
-    ap_status status = read_checkpoint(catalog, newest.version, out_state, err);
+    status = read_checkpoint(catalog, newest.version, out_state, err);
     if (status == AP_OK) return AP_OK;
     if (!is_unusable(status)) return status;
     ap_error_clear(err);

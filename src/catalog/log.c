@@ -299,13 +299,14 @@ void ap_catalog_hint_append(struct ap_buffer *out, int64_t version) {
   ap_buffer_append_format(out, "{\"version\":%" PRId64 "}\n", version);
 }
 
-bool ap_catalog_hint_parse(struct ap_allocator *allocator, struct ap_text bytes,
-                           int64_t *out_version) {
+ap_status ap_catalog_hint_parse(struct ap_allocator *allocator, struct ap_text bytes,
+                                int64_t *out_version, ap_error *err) {
   struct ap_arena arena;
-  ap_arena_init(&arena, allocator);
   const struct ap_json *json;
-  bool valid = ap_json_parse(&arena, bytes, &json, NULL) == AP_OK &&
-               ap_json_get_i64(json, "version", -1, out_version) && *out_version >= 0;
+  ap_arena_init(&arena, allocator);
+  ap_status status = ap_json_parse(&arena, bytes, &json, err);
+  if (status == AP_OK) status = get_i64(json, "version", -1, out_version, err);
+  if (status == AP_OK && *out_version < 0) status = AP_FAIL(err, AP_CORRUPT, "no \"version\"");
   ap_arena_deinit(&arena);
-  return valid;
+  return status;
 }

@@ -30,9 +30,9 @@ AP_MUST_CHECK ap_status ap_catalog_checkpoint_parse(struct ap_allocator *allocat
                                                     struct ap_catalog_state **out_state,
                                                     ap_error *err);
 
-/* {"version":n}; false when it is anything else. */
+/* {"version":n}; AP_CORRUPT when it is anything else. */
 void ap_catalog_hint_append(struct ap_buffer *out, int64_t version);
-bool ap_catalog_hint_parse(struct ap_allocator *allocator, struct ap_text bytes,
-                           int64_t *out_version);
+AP_MUST_CHECK ap_status ap_catalog_hint_parse(struct ap_allocator *allocator, struct ap_text bytes,
+                                              int64_t *out_version, ap_error *err);
 
 #endif
