@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pruning, from tree and frames to the cells kept. The partition values are asked first; a cell's
+ * statistics are parsed only when those leave it in question.
+ * Thread: the arena's. No I/O.
+ */
+#include "plan/prune.h"
+
+#include "plan/prune_expr.h"
+
+static ap_status keep_all(struct ap_arena *arena, const struct ap_prune_frame *frame,
+                          struct ap_prune_result *result, ap_error *err) {
+  result->kept = AP_ARENA_ARRAY(arena, uint32_t, (size_t)frame->cell_count + 1);
+  if (!result->kept) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < frame->cell_count; i++) result->kept[i] = i;
+  result->kept_count = frame->cell_count;
+  return AP_OK;
+}
+
+static ap_status prune_cells(struct ap_arena *arena, const struct ap_prune_expr *expr,
+                             const struct ap_prune_frame *frame, bool needs_statistics,
+                             struct ap_prune_result *result, ap_error *err) {
+  result->kept = AP_ARENA_ARRAY(arena, uint32_t, (size_t)frame->cell_count + 1);
+  if (!result->kept) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < frame->cell_count; i++) {
+    struct ap_cell *cell = frame->cells[i];
+    if (!(ap_prune_evaluate(expr, frame, cell, NULL) & AP_PRUNE_TRUE)) {
+      result->pruned_by_partition++;
+      continue;
+    }
+    if (needs_statistics) {
+      const struct ap_cell_statistics *statistics = NULL;
+      AP_TRY(ap_cell_statistics_get(cell, arena, frame->schema, frame->schema_id,
+                                    frame->physical_names, &statistics, err));
+      if (!(ap_prune_evaluate(expr, frame, cell, statistics) & AP_PRUNE_TRUE)) {
+        result->pruned_by_statistics++;
+        continue;
+      }
+    }
+    result->kept[result->kept_count++] = i;
+  }
+  return AP_OK;
+}
+
+static ap_status prune_reference(struct ap_arena *arena, const struct ap_tree *tree, uint32_t index,
+                                 const struct ap_prune_scope *scope,
+                                 const struct ap_prune_frame *frame,
+                                 const struct ap_prune_parameters *parameters,
+                                 struct ap_prune_result *result, ap_error *err) {
+  struct ap_prune_compiler compiler = {
+      .arena = arena,
+      .scope = scope,
+      .reference = index,
+      .frame = frame,
+      .parameters = parameters,
+  };
+  const struct ap_prune_expr *expr =
+      ap_prune_compile(&compiler, ap_json_find(tree->references[index].select, "where_clause"));
+  if (compiler.out_of_memory) return AP_FAIL_MEMORY(err);
+  result->had_condition = compiler.had_condition;
+  return prune_cells(arena, expr, frame, compiler.needs_statistics, result, err);
+}
+
+ap_status ap_prune(struct ap_arena *arena, const struct ap_tree *tree,
+                   const struct ap_prune_frame *const *frames,
+                   const struct ap_prune_parameters *parameters,
+                   struct ap_prune_result *out_results, ap_error *err) {
+  for (uint32_t i = 0; i < tree->reference_count; i++) {
+    const struct ap_reference *reference = &tree->references[i];
+    out_results[i] = (struct ap_prune_result){.kept = NULL};
+    if (!frames[i]) continue;
+    if (!reference->has_select || reference->null_extended || reference->sampled) {
+      AP_TRY(keep_all(arena, frames[i], &out_results[i], err));
+      continue;
+    }
+    struct ap_prune_scope scope;
+    AP_TRY(ap_prune_scope_make(arena, tree, frames, reference->select, &scope, err));
+    AP_TRY(prune_reference(arena, tree, i, &scope, frames[i], parameters, &out_results[i], err));
+  }
+  return AP_OK;
+}
+
+/* Names the partition column whose value in this cell says nothing. */
+static ap_status undecided(const struct ap_prune_frame *frame, const struct ap_cell *cell,
+                           ap_error *err) {
+  for (uint32_t i = 0; i < frame->partition_column_count; i++) {
+    const struct ap_field *field = &frame->schema->fields[frame->partition_columns[i]];
+    struct ap_value ignored;
+    if (i < cell->partition_count &&
+        (cell->partition_values[i].is_null ||
+         ap_prune_partition_value(&cell->partition_values[i], &field->type, &ignored))) {
+      continue;
+    }
+    struct ap_text value = {0};
+    if (i < cell->partition_count) value = cell->partition_values[i].text;
+    return AP_FAIL(err, AP_UNSUPPORTED,
+                   "the condition cannot be decided for cell %.*s: its value '%.*s' of partition "
+                   "column %.*s cannot be read",
+                   AP_TEXT_ARG(cell->path), AP_TEXT_ARG(value), AP_TEXT_ARG(field->name));
+  }
+  return AP_FAIL(err, AP_UNSUPPORTED, "the condition cannot be decided for cell %.*s",
+                 AP_TEXT_ARG(cell->path));
+}
+
+static ap_status decide(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
+                        bool *out_matches, ap_error *err) {
+  for (uint32_t i = 0; i < frame->cell_count; i++) {
+    uint8_t set = ap_prune_evaluate(expr, frame, frame->cells[i], NULL);
+    if (set != AP_PRUNE_TRUE && (set & AP_PRUNE_TRUE)) {
+      return undecided(frame, frame->cells[i], err);
+    }
+    out_matches[i] = set == AP_PRUNE_TRUE;
+  }
+  return AP_OK;
+}
+
+ap_status ap_prune_exact(struct ap_arena *arena, const struct ap_tree *tree,
+                         const struct ap_prune_frame *frame, bool *out_matches, ap_error *err) {
+  if (tree->reference_count != 1 || !tree->references[0].has_select) {
+    return AP_FAIL(err, AP_UNSUPPORTED, "the condition must be one expression over the frame");
+  }
+  const struct ap_prune_frame *frames[] = {frame};
+  struct ap_prune_scope scope;
+  AP_TRY(ap_prune_scope_make(arena, tree, frames, tree->references[0].select, &scope, err));
+  struct ap_prune_compiler compiler = {.arena = arena, .scope = &scope, .frame = frame};
+  const struct ap_prune_expr *expr =
+      ap_prune_compile(&compiler, ap_json_find(tree->references[0].select, "where_clause"));
+  if (compiler.out_of_memory) return AP_FAIL_MEMORY(err);
+  if (compiler.refusal) {
+    ap_status status = AP_FAIL(err, AP_UNSUPPORTED,
+                               "the condition must be about partition columns alone, but %s is not",
+                               compiler.refusal);
+    ap_error_hint(err,
+                  "use =, <, <=, >, >=, IN, BETWEEN, IS NULL, AND, OR and NOT with partition "
+                  "columns and constants");
+    return status;
+  }
+  return decide(expr, frame, out_matches, err);
+}

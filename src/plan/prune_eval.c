@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A compiled WHERE over one cell: what is known of a column is a range of values and whether nulls
+ * and values may be there; the answer is a set of answers that has every answer some row may give.
+ * Thread: safe from any thread; no allocation.
+ */
+#include "plan/prune_expr.h"
+
+/* Bounds of kind NONE are unknown. */
+struct range {
+  struct ap_value min;
+  struct ap_value max;
+  bool may_be_null;
+  bool may_be_value;
+};
+
+/* What is evaluated. */
+struct cell_view {
+  const struct ap_prune_frame *frame;
+  const struct ap_cell *cell;
+  const struct ap_cell_statistics *statistics;
+};
+
+static const struct range unknown_range = {.may_be_null = true, .may_be_value = true};
+
+/* a < b for certain, also as the engine rounds. */
+static bool surely_less(const struct ap_value *a, const struct ap_value *b) {
+  if (a->kind == AP_VALUE_NONE || b->kind == AP_VALUE_NONE) return false;
+  if (a->kind == AP_VALUE_FLOAT || b->kind == AP_VALUE_FLOAT) return ap_value_surely_less(a, b);
+  int order;
+  return ap_value_compare(a, b, &order) && order < 0;
+}
+
+static bool surely_equal(const struct ap_value *a, const struct ap_value *b) {
+  int order;
+  return a->kind != AP_VALUE_NONE && b->kind != AP_VALUE_NONE && ap_value_compare(a, b, &order) &&
+         order == 0;
+}
+
+static bool surely_not_less(const struct ap_value *a, const struct ap_value *b) {
+  return surely_less(b, a) || surely_equal(a, b);
+}
+
+bool ap_prune_partition_value(const struct ap_partition_value *partition,
+                              const struct ap_type *type, struct ap_value *out_value) {
+  /* Other writers mean null by an empty text or by this name. */
+  if (partition->text.size == 0 ||
+      ap_text_equal_string(partition->text, "__HIVE_DEFAULT_PARTITION__")) {
+    return false;
+  }
+  return ap_value_parse(partition->text, type, out_value);
+}
+
+static struct range partition_range(const struct cell_view *view,
+                                    const struct ap_prune_operand *operand) {
+  const struct ap_cell *cell = view->cell;
+  struct range range = unknown_range;
+  if ((uint32_t)operand->partition >= cell->partition_count) return range;
+  const struct ap_partition_value *partition = &cell->partition_values[operand->partition];
+  const struct ap_type *type = &view->frame->schema->fields[operand->field].type;
+  if (partition->is_null) {
+    range.may_be_value = false;
+  } else if (ap_prune_partition_value(partition, type, &range.min)) {
+    range.max = range.min;
+    range.may_be_null = false;
+  }
+  return range;
+}
+
+static struct range statistics_range(const struct cell_view *view,
+                                     const struct ap_prune_operand *operand) {
+  struct range range = unknown_range;
+  if (!view->statistics || operand->field >= view->statistics->column_count) return range;
+  const struct ap_column_statistics *column = &view->statistics->columns[operand->field];
+  int64_t rows = view->statistics->row_count;
+  range.min = column->min;
+  range.max = column->max;
+  range.may_be_null = column->null_count != 0 && rows != 0;
+  range.may_be_value = rows != 0 && (rows < 0 || column->null_count < rows);
+  if (surely_less(&range.max, &range.min)) range.min = range.max = unknown_range.min;
+  return range;
+}
+
+static struct range range_of(const struct cell_view *view, const struct ap_prune_operand *operand) {
+  if (operand->kind == AP_PRUNE_NULL_CONSTANT) return (struct range){.may_be_null = true};
+  if (operand->kind == AP_PRUNE_CONSTANT) {
+    return (struct range){.min = operand->value, .max = operand->value, .may_be_value = true};
+  }
+  struct range range =
+      operand->partition >= 0 ? partition_range(view, operand) : statistics_range(view, operand);
+  if (operand->widened) {
+    range.min.is_double = true;
+    range.max.is_double = true;
+  }
+  return range;
+}
+
+static uint8_t distinct_from(const struct range *a, const struct range *b, bool may_equal,
+                             bool may_differ) {
+  bool both = a->may_be_value && b->may_be_value;
+  bool one = (a->may_be_null && b->may_be_value) || (a->may_be_value && b->may_be_null);
+  bool none = a->may_be_null && b->may_be_null;
+  uint8_t set = 0;
+  if (one || (both && may_differ)) set |= AP_PRUNE_TRUE;
+  if (none || (both && may_equal)) set |= AP_PRUNE_FALSE;
+  return set;
+}
+
+static uint8_t truth(bool may_be_true, bool may_be_false) {
+  return (uint8_t)((may_be_true ? AP_PRUNE_TRUE : 0) | (may_be_false ? AP_PRUNE_FALSE : 0));
+}
+
+static uint8_t compare_values(enum ap_prune_comparison comparison, bool less, bool equal,
+                              bool greater) {
+  switch (comparison) {
+    case AP_PRUNE_EQUAL:
+      return truth(equal, less || greater);
+    case AP_PRUNE_NOT_EQUAL:
+      return truth(less || greater, equal);
+    case AP_PRUNE_LESS:
+      return truth(less, equal || greater);
+    case AP_PRUNE_LESS_EQUAL:
+      return truth(less || equal, greater);
+    case AP_PRUNE_GREATER:
+      return truth(greater, less || equal);
+    case AP_PRUNE_GREATER_EQUAL:
+      return truth(greater || equal, less);
+    case AP_PRUNE_DISTINCT:
+    case AP_PRUNE_NOT_DISTINCT:
+      break;
+  }
+  return AP_PRUNE_ANY;
+}
+
+static uint8_t swap_truth(uint8_t set) {
+  return (uint8_t)((set & AP_PRUNE_TRUE ? AP_PRUNE_FALSE : 0) |
+                   (set & AP_PRUNE_FALSE ? AP_PRUNE_TRUE : 0) | (set & AP_PRUNE_NULL));
+}
+
+static uint8_t evaluate_compare(const struct ap_prune_expr *expr, const struct cell_view *view) {
+  struct range a = range_of(view, &expr->left);
+  struct range b = range_of(view, &expr->right);
+  bool less = !surely_not_less(&a.min, &b.max);
+  bool greater = !surely_not_less(&b.min, &a.max);
+  bool equal = !surely_less(&a.max, &b.min) && !surely_less(&b.max, &a.min);
+  if (expr->comparison == AP_PRUNE_DISTINCT) return distinct_from(&a, &b, equal, less || greater);
+  if (expr->comparison == AP_PRUNE_NOT_DISTINCT) {
+    return swap_truth(distinct_from(&a, &b, equal, less || greater));
+  }
+  uint8_t set = 0;
+  if ((a.may_be_null && (b.may_be_null || b.may_be_value)) ||
+      (b.may_be_null && (a.may_be_null || a.may_be_value))) {
+    set |= AP_PRUNE_NULL;
+  }
+  if (a.may_be_value && b.may_be_value) {
+    set |= compare_values(expr->comparison, less, equal, greater);
+  }
+  return set;
+}
+
+/* The first of the ascending values that is not surely below the range. */
+static uint32_t first_not_below(const struct ap_prune_expr *expr, const struct ap_value *min) {
+  uint32_t low = 0;
+  uint32_t high = expr->count;
+  while (low < high) {
+    uint32_t middle = low + (high - low) / 2;
+    if (surely_less(&expr->values[middle], min)) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+static uint8_t evaluate_in(const struct ap_prune_expr *expr, const struct cell_view *view) {
+  struct range range = range_of(view, &expr->left);
+  uint8_t set = range.may_be_null ? AP_PRUNE_NULL : 0;
+  if (!range.may_be_value) return set;
+  uint32_t first = first_not_below(expr, &range.min);
+  bool may_match = first < expr->count && !surely_less(&range.max, &expr->values[first]);
+  bool must_match = may_match && surely_equal(&range.min, &range.max) &&
+                    surely_equal(&range.min, &expr->values[first]);
+  if (may_match) set |= AP_PRUNE_TRUE;
+  if (!must_match) set |= expr->has_null ? AP_PRUNE_NULL : AP_PRUNE_FALSE;
+  return set;
+}
+
+static uint8_t evaluate_prefix(const struct ap_prune_expr *expr, const struct cell_view *view) {
+  struct range range = range_of(view, &expr->left);
+  uint8_t set = range.may_be_null ? AP_PRUNE_NULL : 0;
+  if (!range.may_be_value) return set;
+  bool has_min = range.min.kind == AP_VALUE_TEXT;
+  bool has_max = range.max.kind == AP_VALUE_TEXT;
+  bool min_begins = has_min && ap_text_starts_with(range.min.text, expr->prefix);
+  bool max_begins = has_max && ap_text_starts_with(range.max.text, expr->prefix);
+  bool below = has_max && ap_text_compare(range.max.text, expr->prefix) < 0;
+  bool above = has_min && !min_begins && ap_text_compare(range.min.text, expr->prefix) > 0;
+  if (!below && !above) set |= AP_PRUNE_TRUE;
+  if (!(expr->whole && min_begins && max_begins)) set |= AP_PRUNE_FALSE;
+  return set;
+}
+
+static uint8_t evaluate(const struct ap_prune_expr *expr, const struct cell_view *view);
+
+static uint8_t both(uint8_t a, uint8_t b) {
+  uint8_t set = 0;
+  if (a == 0 || b == 0) return 0;
+  if ((a | b) & AP_PRUNE_FALSE) set |= AP_PRUNE_FALSE;
+  if (a & b & AP_PRUNE_TRUE) set |= AP_PRUNE_TRUE;
+  uint8_t not_false = AP_PRUNE_TRUE | AP_PRUNE_NULL;
+  if ((a & AP_PRUNE_NULL && b & not_false) || (b & AP_PRUNE_NULL && a & not_false)) {
+    set |= AP_PRUNE_NULL;
+  }
+  return set;
+}
+
+/* AND; OR is the same with true and false swapped. */
+static uint8_t evaluate_group(const struct ap_prune_expr *expr, const struct cell_view *view) {
+  bool is_or = expr->kind == AP_PRUNE_OR;
+  uint8_t set = AP_PRUNE_TRUE;
+  for (uint32_t i = 0; i < expr->count; i++) {
+    uint8_t child = evaluate(expr->children[i], view);
+    set = both(set, is_or ? swap_truth(child) : child);
+    if (set == AP_PRUNE_FALSE) break; /* and so it stays */
+  }
+  return is_or ? swap_truth(set) : set;
+}
+
+static uint8_t evaluate_map(const struct ap_prune_expr *expr, const struct cell_view *view) {
+  uint8_t child = evaluate(expr->children[0], view);
+  uint8_t set = 0;
+  if (child & AP_PRUNE_TRUE) set |= expr->map[0];
+  if (child & AP_PRUNE_FALSE) set |= expr->map[1];
+  if (child & AP_PRUNE_NULL) set |= expr->map[2];
+  return set;
+}
+
+/* As deep as the WHERE nests, which the tree's limit bounds. */
+static uint8_t evaluate(const struct ap_prune_expr *expr, const struct cell_view *view) {
+  switch (expr->kind) {
+    case AP_PRUNE_ANSWER:
+      return expr->answer;
+    case AP_PRUNE_AND:
+    case AP_PRUNE_OR:
+      return evaluate_group(expr, view);
+    case AP_PRUNE_MAP:
+      return evaluate_map(expr, view);
+    case AP_PRUNE_COMPARE:
+      return evaluate_compare(expr, view);
+    case AP_PRUNE_IN:
+      return evaluate_in(expr, view);
+    case AP_PRUNE_IS_NULL: {
+      struct range range = range_of(view, &expr->left);
+      return truth(range.may_be_null, range.may_be_value);
+    }
+    case AP_PRUNE_PREFIX:
+      return evaluate_prefix(expr, view);
+    case AP_PRUNE_UNKNOWN:
+      break;
+  }
+  return AP_PRUNE_ANY;
+}
+
+uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
+                          const struct ap_cell *cell, const struct ap_cell_statistics *statistics) {
+  const struct cell_view view = {.frame = frame, .cell = cell, .statistics = statistics};
+  return evaluate(expr, &view);
+}
