@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which tables may be read and written: protocol versions and table features.
+ *
+ * Read: reader versions 1-3 with columnMapping, deletionVectors, timestampNtz, v2Checkpoint,
+ * vacuumProtocolCheck, and typeWidening as long as no column was widened.
+ * Written: writer versions 1-7 with appendOnly (kept), deletionVectors, domainMetadata (preserved),
+ * inCommitTimestamp, timestampNtz, v2Checkpoint, vacuumProtocolCheck, changeDataFeed (whole cells
+ * come and go, which needs no change files); and, as long as no column or property makes use of
+ * them, invariants, checkConstraints, generatedColumns, allowColumnDefaults, identityColumns,
+ * columnMapping, typeWidening. Anything else is refused by name.
+ * Thread: none; pure functions.
+ */
+#ifndef AP_LEDGER_FEATURES_H
+#define AP_LEDGER_FEATURES_H
+
+#include "ledger/table.h"
+
+/* AP_UNSUPPORTED naming the version or the feature. */
+AP_MUST_CHECK ap_status ap_features_check_read(const struct ap_table *table, ap_error *err);
+AP_MUST_CHECK ap_status ap_features_check_write(const struct ap_table *table, ap_error *err);
+
+/* Reader version 2, or 3 with the feature. */
+bool ap_features_has_column_mapping(const struct ap_protocol *protocol);
+/* The writer feature is listed and the property is set. */
+bool ap_features_in_commit_timestamps(const struct ap_table *table);
+/* delta.appendOnly is set and the protocol supports it. */
+bool ap_features_append_only(const struct ap_table *table);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See ledger.h: the ledger itself holds the latest snapshot it knows and hands work on.
+ *
+ * The mutex guards `latest` and `cleaned_us` alone and is never held during I/O; two threads may
+ * read the same commits at once, and the newer snapshot stays.
+ */
+#include "ledger/ledger.h"
+
+#include "base/assert.h"
+#include "ledger/checkpoint.h"
+#include "ledger/commit.h"
+#include "ledger/deletion_vector.h"
+#include "ledger/features.h"
+#include "ledger/history.h"
+#include "ledger/load.h"
+
+#include <inttypes.h>
+
+#define CLEAN_EVERY_US ((int64_t)3600 * 1000 * 1000) /* log clean-up that nobody asked for */
+
+struct ap_ledger {
+  struct ap_log_source source;
+  char *prefix;
+  struct ap_mutex *mutex;
+  struct ap_snapshot_full *latest; /* NULL: not read yet, or gone */
+  int64_t cleaned_us;              /* -1: never */
+};
+
+static void lock(struct ap_ledger *ledger) {
+  struct ap_threads *threads = ledger->source.env->threads;
+  threads->lock(threads, ledger->mutex);
+}
+
+static void unlock(struct ap_ledger *ledger) {
+  struct ap_threads *threads = ledger->source.env->threads;
+  threads->unlock(threads, ledger->mutex);
+}
+
+ap_status ap_ledger_open(const struct ap_env *env, struct ap_store *store, struct ap_codec *codec,
+                         struct ap_text prefix, struct ap_ledger **out_ledger, ap_error *err) {
+  char key[AP_LOG_KEY_MAX];
+  struct ap_text key_text;
+  AP_TRY(ap_store_check_key(prefix, err));
+  AP_TRY(ap_log_commit_key(prefix, INT64_MAX, key, &key_text, err));
+  struct ap_ledger *ledger = ap_allocate_zeroed(env->allocator, 1, sizeof(*ledger));
+  if (!ledger) return AP_FAIL_MEMORY(err);
+  ledger->source = (struct ap_log_source){.env = env, .store = store, .codec = codec};
+  ledger->cleaned_us = -1;
+  ledger->prefix = ap_string_copy(env->allocator, prefix);
+  ap_status status = AP_OK;
+  if (!ledger->prefix) status = AP_FAIL_MEMORY(err);
+  if (status == AP_OK) status = env->threads->mutex_create(env->threads, &ledger->mutex, err);
+  if (status != AP_OK) {
+    ap_ledger_close(ledger);
+    return status;
+  }
+  ledger->source.prefix = (struct ap_text){ledger->prefix, prefix.size};
+  *out_ledger = ledger;
+  return AP_OK;
+}
+
+void ap_ledger_close(struct ap_ledger *ledger) {
+  if (!ledger) return;
+  const struct ap_env *env = ledger->source.env;
+  if (ledger->latest) ap_snapshot_release(&ledger->latest->shown);
+  env->threads->mutex_destroy(env->threads, ledger->mutex);
+  ap_free(env->allocator, ledger->prefix);
+  ap_free(env->allocator, ledger);
+}
+
+/* The latest snapshot known, retained; NULL: none. */
+static struct ap_snapshot_full *take_known(struct ap_ledger *ledger) {
+  lock(ledger);
+  struct ap_snapshot_full *known = ledger->latest;
+  if (known) (void)ap_snapshot_retain(&known->shown);
+  unlock(ledger);
+  return known;
+}
+
+/* Keep a snapshot when it is newer than what is kept, or when that is `stale`. next NULL: forget
+ * the stale one. */
+static void publish(struct ap_ledger *ledger, struct ap_snapshot_full *stale,
+                    struct ap_snapshot_full *next) {
+  struct ap_snapshot_full *dropped = NULL;
+  lock(ledger);
+  struct ap_snapshot_full *kept = ledger->latest;
+  bool newer = next && (!kept || next->shown.version > kept->shown.version);
+  if (newer || (stale && kept == stale)) {
+    dropped = kept;
+    if (next) (void)ap_snapshot_retain(&next->shown);
+    ledger->latest = next;
+  }
+  unlock(ledger);
+  if (dropped) ap_snapshot_release(&dropped->shown);
+}
+
+/* The latest snapshot: what is known and the commits since, or everything afresh. */
+static ap_status refresh(struct ap_ledger *ledger, struct ap_snapshot_full **out_snapshot,
+                         ap_error *err) {
+  struct ap_snapshot_full *known = take_known(ledger);
+  struct ap_snapshot_full *next = NULL;
+  int64_t own_version = -1;
+  bool same = false;
+  ap_status status = AP_OK;
+  if (known) status = ap_load_is_current(&ledger->source, known, &same, err);
+  if (status == AP_OK && same) {
+    status = ap_load_advance(&ledger->source, known, NULL, &own_version, &next, err);
+    if (status == AP_OK && next != known) publish(ledger, NULL, next);
+  } else if (status == AP_OK) {
+    status = ap_load_fresh(&ledger->source, -1, &next, err);
+    if (status == AP_OK || status == AP_NOT_FOUND) publish(ledger, known, next);
+  }
+  if (known) ap_snapshot_release(&known->shown);
+  if (status != AP_OK) return status;
+  *out_snapshot = next;
+  return AP_OK;
+}
+
+ap_status ap_ledger_create_table(struct ap_ledger *ledger,
+                                 const struct ap_table_definition *definition, ap_error *err) {
+  return ap_commit_create(&ledger->source, definition, err);
+}
+
+ap_status ap_ledger_snapshot(struct ap_ledger *ledger, enum ap_snapshot_at at, int64_t value,
+                             struct ap_snapshot **out_snapshot, ap_error *err) {
+  struct ap_snapshot_full *latest = NULL;
+  struct ap_snapshot_full *found = NULL;
+  int64_t version = value;
+  if (at == AP_AT_VERSION && value < 0) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "version %" PRId64 " is negative", value);
+  }
+  AP_TRY(refresh(ledger, &latest, err));
+  ap_status status = AP_OK;
+  if (at == AP_AT_LATEST) version = latest->shown.version;
+  if (at == AP_AT_TIMESTAMP) {
+    status = ap_history_find_version(&ledger->source, latest, value, &version, err);
+  }
+  if (status == AP_OK && version == latest->shown.version) {
+    found = latest;
+    latest = NULL;
+  } else if (status == AP_OK) {
+    status = ap_load_fresh(&ledger->source, version, &found, err);
+  }
+  if (latest) ap_snapshot_release(&latest->shown);
+  if (status != AP_OK) return status;
+  *out_snapshot = &found->shown;
+  return AP_OK;
+}
+
+/* Whether the log is to be cleaned now; at most once in a while per ledger. */
+static bool claim_cleaning(struct ap_ledger *ledger) {
+  int64_t now_us = ap_clock_monotonic_us(ledger->source.env->clock);
+  lock(ledger);
+  bool due = ledger->cleaned_us < 0 || now_us - ledger->cleaned_us >= CLEAN_EVERY_US;
+  if (due) ledger->cleaned_us = now_us;
+  unlock(ledger);
+  return due;
+}
+
+/* Every so many versions; nobody waits for it to succeed. */
+static void checkpoint_in_passing(struct ap_ledger *ledger, int64_t version,
+                                  const struct ap_snapshot_full *snapshot) {
+  int64_t interval =
+      ap_table_property_i64(snapshot->table, "delta.checkpointInterval", AP_CHECKPOINT_INTERVAL);
+  if (interval < 1 || version == 0 || version % interval != 0) return;
+  if (ap_checkpoint_write(&ledger->source, snapshot, NULL) != AP_OK) return;
+  if (!claim_cleaning(ledger)) return;
+  ap_status status = ap_checkpoint_clean_log(&ledger->source, snapshot, NULL);
+  (void)status; /* what stays will be cleaned another time */
+}
+
+ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *commit,
+                           struct ap_commit_result *out_result, ap_error *err) {
+  struct ap_snapshot_full *base = NULL;
+  struct ap_snapshot_full *after = NULL;
+  AP_TRY(refresh(ledger, &base, err));
+  ap_status status = ap_commit_run(&ledger->source, base, commit, out_result, &after, err);
+  ap_snapshot_release(&base->shown);
+  if (after) {
+    publish(ledger, NULL, after);
+    if (status == AP_OK && !out_result->skipped) {
+      checkpoint_in_passing(ledger, out_result->version, after);
+    }
+    ap_snapshot_release(&after->shown);
+  }
+  return status;
+}
+
+ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version, ap_error *err) {
+  struct ap_snapshot_full *latest = NULL;
+  AP_TRY(refresh(ledger, &latest, err));
+  ap_status status = ap_features_check_write(latest->table, err);
+  if (status == AP_OK) status = ap_checkpoint_write(&ledger->source, latest, err);
+  if (status == AP_OK) status = ap_checkpoint_clean_log(&ledger->source, latest, err);
+  if (status == AP_OK) *out_version = latest->shown.version;
+  ap_snapshot_release(&latest->shown);
+  return status;
+}
+
+ap_status ap_ledger_history(struct ap_ledger *ledger, uint32_t limit, ap_history_visit visit,
+                            void *context, ap_error *err) {
+  struct ap_snapshot_full *latest = NULL;
+  AP_TRY(refresh(ledger, &latest, err));
+  ap_status status = ap_history_visit_all(&ledger->source, latest, limit, visit, context, err);
+  ap_snapshot_release(&latest->shown);
+  return status;
+}
+
+ap_status ap_ledger_deleted_rows(struct ap_ledger *ledger, const struct ap_cell *cell,
+                                 struct ap_arena *arena, const uint64_t **out_rows,
+                                 uint64_t *out_count, ap_error *err) {
+  return ap_deletion_vector_read(ledger->source.store, ledger->source.prefix, cell, arena, out_rows,
+                                 out_count, err);
+}
