@@ -179,11 +179,13 @@ static void append_text_bound(struct ap_json_writer *writer, struct ap_text name
   }
   struct ap_buffer raised;
   ap_buffer_init(&raised, writer->out->allocator);
-  if (raise_prefix(prefix, &raised)) {
+  bool can_raise = raise_prefix(prefix, &raised);
+  if (raised.failed) {
+    writer->out->failed = true;
+  } else if (can_raise) {
     ap_json_name(writer, name);
     ap_json_string(writer, ap_buffer_text(&raised));
   }
-  if (raised.failed) writer->out->failed = true;
   ap_buffer_deinit(&raised);
 }
 
@@ -245,9 +247,12 @@ static void append_value(struct ap_json_writer *writer, struct ap_text name,
   struct ap_buffer text;
   ap_buffer_init(&text, writer->out->allocator);
   ap_value_append_text(&text, value);
-  ap_json_name(writer, name);
-  ap_json_raw(writer, ap_buffer_text(&text));
-  if (text.failed) writer->out->failed = true;
+  if (text.failed) {
+    writer->out->failed = true;
+  } else {
+    ap_json_name(writer, name);
+    ap_json_raw(writer, ap_buffer_text(&text));
+  }
   ap_buffer_deinit(&text);
 }
 
