@@ -111,6 +111,15 @@ static void back_off(const struct attempt *attempt) {
   if (delay > 0) ap_clock_sleep_ms(attempt->source->env->clock, (int64_t)delay);
 }
 
+/* Our commit was found without a reply that said it is durable: make sure before we say so. */
+static ap_status settle(const struct attempt *attempt, int64_t version, ap_error *err) {
+  char key[AP_LOG_KEY_MAX];
+  struct ap_text key_text;
+  AP_TRY(ap_log_commit_key(attempt->source->prefix, version, key, &key_text, err));
+  if (ap_store_settle(attempt->source->store, key_text, err) == AP_OK) return AP_OK;
+  return AP_FAIL(err, AP_OUTCOME_UNKNOWN, "%s is there, but it could not be made durable", key);
+}
+
 /* Somebody may have been first, or we ourselves: read what is there. *out_done: our commit is. */
 static ap_status rebase(struct attempt *attempt, ap_status put_status, bool *out_done,
                         struct ap_commit_result *result, ap_error *err) {
@@ -129,8 +138,11 @@ static ap_status rebase(struct attempt *attempt, ap_status put_status, bool *out
   ap_snapshot_release(&attempt->snapshot->shown);
   attempt->snapshot = next;
   *out_done = own_version >= 0;
-  if (*out_done) result->version = own_version;
-  if (!*out_done && !is_news && put_status == AP_ALREADY_EXISTS) {
+  if (*out_done) {
+    result->version = own_version;
+    return settle(attempt, own_version, err);
+  }
+  if (!is_news && put_status == AP_ALREADY_EXISTS) {
     /* it exists and cannot be read: only a log that is being removed looks like this */
     return attempt->count < AP_COMMIT_ATTEMPTS_MAX / 10
                ? AP_OK
@@ -296,8 +308,8 @@ static ap_status put_first(const struct ap_log_source *source, struct ap_text li
     status = read_back_first(source, key_text, txn_id, &there, &ours, err);
     if (status != AP_OK && !unknown) return status;
     if (status != AP_OK) break;
-    if (ours) return AP_OK;
-    if (there) {
+    if (ours && ap_store_settle(source->store, key_text, err) == AP_OK) return AP_OK;
+    if (there && !ours) {
       return AP_FAIL(err, AP_ALREADY_EXISTS, "there is a table in '%.*s' already",
                      AP_TEXT_ARG(source->prefix));
     }

@@ -279,6 +279,17 @@ static ap_status local_remove(struct ap_store *self, struct ap_text key, ap_erro
   return AP_OK;
 }
 
+/* Objects are synced before they get their name; it is the name that may not be durable yet. */
+static ap_status local_settle(struct ap_store *self, struct ap_text key, ap_error *err) {
+  struct ap_local *local = local_of(self);
+  struct ap_local_path path;
+  struct ap_file_info info = {0};
+  ap_local_path_of(local, key, &path);
+  AP_TRY(find_object(local, key, &path, &info, err));
+  ap_status status = ap_local_folder_sync(local, ap_local_folder_of(key), err);
+  return status == AP_OK ? AP_OK : fail_step(local, status, key, err);
+}
+
 static ap_status local_local_path(struct ap_store *self, struct ap_text key,
                                   struct ap_buffer *out_path, ap_error *err) {
   struct ap_local_path path;
@@ -315,6 +326,7 @@ static const struct ap_store_vtable local_vtable = {
     .list = ap_local_list,
     .head = local_head,
     .remove = local_remove,
+    .settle = local_settle,
     .local_path = local_local_path,
     .staging_path = local_staging_path,
     .destroy = local_destroy,

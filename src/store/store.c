@@ -153,6 +153,11 @@ ap_status ap_store_remove(struct ap_store *store, struct ap_text key, ap_error *
   return store->vtable->remove(store, key, err);
 }
 
+ap_status ap_store_settle(struct ap_store *store, struct ap_text key, ap_error *err) {
+  AP_TRY(ap_store_check_key(key, err));
+  return store->vtable->settle ? store->vtable->settle(store, key, err) : AP_OK;
+}
+
 ap_status ap_store_local_path(struct ap_store *store, struct ap_text key,
                               struct ap_buffer *out_path, ap_error *err) {
   AP_ASSERT(store != NULL && out_path != NULL);

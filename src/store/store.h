@@ -49,6 +49,8 @@ struct ap_store_vtable {
   ap_status (*head)(struct ap_store *self, struct ap_text key, struct ap_store_object *out_object,
                     ap_error *err);
   ap_status (*remove)(struct ap_store *self, struct ap_text key, ap_error *err);
+  /* NULL: what can be seen is durable */
+  ap_status (*settle)(struct ap_store *self, struct ap_text key, ap_error *err);
   ap_status (*local_path)(struct ap_store *self, struct ap_text key, struct ap_buffer *out_path,
                           ap_error *err);
   ap_status (*staging_path)(struct ap_store *self, struct ap_buffer *out_path, ap_error *err);
@@ -87,6 +89,9 @@ AP_MUST_CHECK ap_status ap_store_head(struct ap_store *store, struct ap_text key
                                       struct ap_store_object *out_object, ap_error *err);
 /* A missing key is fine. */
 AP_MUST_CHECK ap_status ap_store_remove(struct ap_store *store, struct ap_text key, ap_error *err);
+/* Make an object durable that can be seen: after AP_OUTCOME_UNKNOWN, for who then finds the object
+ * there and wants to rely on it. */
+AP_MUST_CHECK ap_status ap_store_settle(struct ap_store *store, struct ap_text key, ap_error *err);
 /* Append a path or URL from which the engine reads the object (the object need not exist). */
 AP_MUST_CHECK ap_status ap_store_local_path(struct ap_store *store, struct ap_text key,
                                             struct ap_buffer *out_path, ap_error *err);

@@ -121,6 +121,15 @@ static ap_status faulty_remove(struct ap_store *self, struct ap_text key, ap_err
   return lose_reply(fault, status, AP_IO, "remove", key, err);
 }
 
+static ap_status faulty_settle(struct ap_store *self, struct ap_text key, ap_error *err) {
+  struct ap_faulty_store *store = faulty_of(self);
+  enum ap_store_fault fault;
+  ap_status status;
+  if (!goes_through(store, AP_STORE_SETTLE, "settle", key, &fault, &status, err)) return status;
+  status = ap_store_settle(store->inner, key, err);
+  return lose_reply(fault, status, AP_IO, "settle", key, err);
+}
+
 static ap_status faulty_local_path(struct ap_store *self, struct ap_text key,
                                    struct ap_buffer *out_path, ap_error *err) {
   return ap_store_local_path(faulty_of(self)->inner, key, out_path, err);
@@ -150,6 +159,7 @@ static const struct ap_store_vtable faulty_vtable = {
     .list = faulty_list,
     .head = faulty_head,
     .remove = faulty_remove,
+    .settle = faulty_settle,
     .local_path = faulty_local_path,
     .staging_path = faulty_staging_path,
     .destroy = faulty_destroy,

@@ -20,7 +20,8 @@ enum ap_store_operation {
   AP_STORE_HEAD = 32,
   AP_STORE_REMOVE = 64,
   AP_STORE_STAGING_PATH = 128,
-  AP_STORE_ALL = 255,
+  AP_STORE_SETTLE = 256,
+  AP_STORE_ALL = 511,
 };
 
 enum ap_store_fault {
