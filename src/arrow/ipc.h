@@ -23,4 +23,12 @@ enum ap_ipc_format {
 AP_MUST_CHECK ap_status ap_ipc_write(struct ArrowArrayStream *stream, enum ap_ipc_format format,
                                      struct ap_buffer *out, ap_error *err);
 
+/* The same, piece by piece: write is called with each message as it is ready, so that a large
+ * result never stands in memory whole. A status other than AP_OK from write ends it and is
+ * returned. */
+AP_MUST_CHECK ap_status ap_ipc_write_to(struct ArrowArrayStream *stream, enum ap_ipc_format format,
+                                        ap_status (*write)(void *context, const void *data,
+                                                           size_t size),
+                                        void *context, ap_error *err);
+
 #endif

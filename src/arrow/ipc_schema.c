@@ -202,6 +202,15 @@ static ap_status read_encoding(struct reader *reader, const struct ap_flat_table
   return remember_dictionary(reader, id, out);
 }
 
+/* Entries and keys of maps are never null; some writers flag them as if they might be, and some
+ * readers refuse that. */
+static void settle_map(struct ArrowSchema *map) {
+  struct ArrowSchema *entries = map->n_children == 1 ? map->children[0] : NULL;
+  if (entries == NULL) return;
+  entries->flags &= ~(int64_t)ARROW_FLAG_NULLABLE;
+  if (entries->n_children > 0) entries->children[0]->flags &= ~(int64_t)ARROW_FLAG_NULLABLE;
+}
+
 static ap_status read_field_named(struct reader *reader, const char *name,
                                   const struct ap_flat_table *field, struct ArrowSchema *out,
                                   uint32_t depth) {
@@ -230,7 +239,9 @@ static ap_status read_field_named(struct reader *reader, const char *name,
     if (sorted != 0) out->flags |= ARROW_FLAG_MAP_KEYS_SORTED;
   }
   if (ArrowSchemaSetFormat(value, format) != NANOARROW_OK) return AP_FAIL_MEMORY(reader->err);
-  return read_fields(reader, &children, value, depth + 1);
+  AP_TRY(read_fields(reader, &children, value, depth + 1));
+  if (strcmp(format, "+m") == 0) settle_map(value);
+  return AP_OK;
 }
 
 static ap_status read_field(struct reader *reader, const struct ap_flat_table *field,
