@@ -36,6 +36,7 @@ enum {
   AP_FOLDER_DEPTH_MAX = 64,            /* of folders that are imported */
   AP_STATEMENTS_MAX = 1000,            /* of one SQL text */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
+  AP_BOUND_FRAMES_MAX = 256,           /* views that a chamber keeps for later statements */
   AP_PROPERTIES_MAX = 1000,            /* of a frame */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */

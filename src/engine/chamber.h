@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The insides of engines and chambers, for the files of this module only.
+ *
+ * Locks: engine->mutex guards the pool and the alarm fields; nothing is called under it but the
+ * engine's interrupt, which only sets a flag. A held chamber's other fields belong to its holder.
+ */
+#ifndef AP_ENGINE_CHAMBER_H
+#define AP_ENGINE_CHAMBER_H
+
+#include "engine/engine.h"
+
+#include "base/limits.h"
+
+#include <duckdb.h>
+#include <stdatomic.h>
+
+struct ap_source;
+
+/* A view that was made for a frame, and what it reads. */
+struct ap_bound_frame {
+  struct ap_bound_frame *next;
+  struct ap_text hive; /* owned, as are all texts here */
+  struct ap_text box;
+  struct ap_text name;
+  struct ap_text folder;
+  struct ap_text view; /* the CREATE VIEW that stands; empty: none */
+  uint64_t number;     /* names its variables: ap_<number> */
+  uint64_t last_use;   /* chamber->use_count when it was bound last */
+  uint64_t schema_id;
+  uint64_t physical_schema_id;
+  bool has_deleted_rows;  /* its table of deleted rows exists */
+  bool complete;          /* the last binding went through */
+  struct ap_cell **cells; /* retained */
+  uint32_t cell_count;
+};
+
+enum ap_chamber_prepared {
+  AP_PREPARED_PARSE,
+  AP_PREPARED_UNPARSE,
+  AP_PREPARED_COUNT,
+};
+
+struct ap_chamber {
+  struct ap_engine *engine;
+  duckdb_database database;
+  duckdb_connection connection;
+  duckdb_prepared_statement prepared[AP_PREPARED_COUNT]; /* NULL until first used */
+  char *scratch;           /* the chamber's own folder; made by the engine when it spills */
+  bool busy;               /* guarded by engine->mutex */
+  bool broken;             /* close it instead of using it again */
+  bool spare;              /* not of the pool: for the codec when no other is free */
+  atomic_bool interrupted; /* set by ap_chamber_interrupt; sticks until the chamber is released */
+  atomic_bool timed_out;   /* set by the alarm */
+  int64_t alarm_us;        /* guarded by engine->mutex; 0: none */
+  _Atomic int64_t memory_used_bytes; /* as last measured */
+  struct ap_bound_frame *frames;
+  uint32_t frame_count;
+  uint64_t frame_number_next;
+  uint64_t use_count;           /* how often the chamber was acquired */
+  struct ap_buffer known;       /* "hive"."box" pairs that exist, each closed by a NUL */
+  struct ap_buffer current;     /* what USE named last; empty: the chamber's own */
+  struct ap_source *source;     /* what the view ap_source reads now; NULL: nothing */
+  struct ArrowArrayStream scan; /* the engine holds its address; reads `source` */
+  bool has_scan;                /* the view exists */
+};
+
+struct ap_engine {
+  struct ap_codec codec; /* first: the codec's functions find the engine by it */
+  const struct ap_env *env;
+  struct ap_engine_options options;
+  char *scratch;
+  struct ap_mutex *mutex;
+  struct ap_condition *returned; /* a chamber came back, or one was closed */
+  struct ap_mutex *codec_mutex;  /* serialises the use of codec_chamber */
+  struct ap_chamber *codec_chamber;
+  struct ap_chamber *chambers[AP_CHAMBERS_MAX]; /* open ones come first */
+  uint32_t chamber_count;
+  uint32_t opening_count; /* being opened, not yet in chambers */
+  uint32_t busy_count;
+  uint64_t chamber_number_next;
+  struct ap_thread *alarm_thread; /* NULL until the first deadline */
+  struct ap_condition *alarm_changed;
+  bool alarm_stop;
+};
+
+/* chamber.c */
+AP_MUST_CHECK ap_status ap_chamber_open(struct ap_engine *engine, bool spare,
+                                        struct ap_chamber **out_chamber, ap_error *err);
+void ap_chamber_close(struct ap_chamber *chamber);
+/* A chamber for a short piece of work of the ledger, which may be asked for by someone who holds a
+ * chamber already: when none is free, a spare one outside the pool serves, one caller at a time. */
+AP_MUST_CHECK ap_status ap_chamber_acquire_for_codec(struct ap_engine *engine,
+                                                     struct ap_chamber **out_chamber,
+                                                     ap_error *err);
+void ap_codec_init(struct ap_codec *codec); /* codec.c */
+
+/* run.c: statements */
+/* Run one text to its end. out_result may be NULL; otherwise the caller destroys it. */
+AP_MUST_CHECK ap_status ap_chamber_run(struct ap_chamber *chamber, const char *sql,
+                                       duckdb_result *out_result, ap_error *err);
+/* Run one text under a control, its result materialised. */
+AP_MUST_CHECK ap_status ap_chamber_run_controlled(struct ap_chamber *chamber, const char *sql,
+                                                  const struct ap_run_control *control,
+                                                  duckdb_result *out_result, ap_error *err);
+/* Run a prepared statement under a control. */
+AP_MUST_CHECK ap_status ap_chamber_execute(struct ap_chamber *chamber,
+                                           duckdb_prepared_statement statement, bool streaming,
+                                           const struct ap_run_control *control,
+                                           duckdb_result *out_result, ap_error *err);
+/* AP_CANCELLED or AP_TIMEOUT when the chamber or the control says stop. */
+AP_MUST_CHECK ap_status ap_chamber_check_stop(struct ap_chamber *chamber,
+                                              const struct ap_run_control *control, ap_error *err);
+/* Ring at deadline_us: interrupts the chamber. 0: no alarm any more. Best effort: without a thread
+ * to ring, deadlines are heeded between pieces of work only. */
+void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us);
+void ap_engine_stop_alarms(struct ap_engine *engine);
+
+/* parse.c: AP_INVALID_ARGUMENT when the text is too long or no UTF-8 text. */
+AP_MUST_CHECK ap_status ap_chamber_check_statement(struct ap_text sql, ap_error *err);
+
+/* parameters.c */
+AP_MUST_CHECK ap_status ap_parameters_bind(duckdb_prepared_statement statement,
+                                           const struct ap_parameter *parameters,
+                                           uint32_t parameter_count, ap_error *err);
+
+/* error.c */
+/* The engine's error as ours. message may be NULL. */
+ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, const char *message,
+                          ap_error *err);
+ap_status ap_chamber_fail_result(struct ap_chamber *chamber, duckdb_result *result, ap_error *err);
+/* Takes the error data. */
+ap_status ap_chamber_fail_data(struct ap_chamber *chamber, duckdb_error_data data, ap_error *err);
+
+/* bind.c */
+void ap_chamber_forget_frames(struct ap_chamber *chamber);
+/* CREATE the hive's catalog and the box's schema when they are not yet there. */
+AP_MUST_CHECK ap_status ap_chamber_make_box(struct ap_chamber *chamber, struct ap_text hive,
+                                            struct ap_text box, ap_error *err);
+
+#endif

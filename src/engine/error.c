@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine's errors in our terms: what a user reads is the engine's own sentence, with the lines
+ * that point into the statement, without its class prefix and its general advice.
+ */
+#include "engine/chamber.h"
+
+#include "base/status.h"
+
+#include <string.h>
+
+struct prefix_code {
+  const char *prefix;
+  duckdb_error_type type;
+};
+
+/* Errors that arrive without a type still begin with its name. */
+static const struct prefix_code prefixes[] = {
+    {"Parser Error: ", DUCKDB_ERROR_PARSER},
+    {"Syntax Error: ", DUCKDB_ERROR_SYNTAX},
+    {"Catalog Error: ", DUCKDB_ERROR_CATALOG},
+    {"Binder Error: ", DUCKDB_ERROR_BINDER},
+    {"Conversion Error: ", DUCKDB_ERROR_CONVERSION},
+    {"Invalid Input Error: ", DUCKDB_ERROR_INVALID_INPUT},
+    {"Out of Range Error: ", DUCKDB_ERROR_OUT_OF_RANGE},
+    {"Out of Memory Error: ", DUCKDB_ERROR_OUT_OF_MEMORY},
+    {"IO Error: ", DUCKDB_ERROR_IO},
+    {"INTERRUPT Error: ", DUCKDB_ERROR_INTERRUPT},
+    {"Not implemented Error: ", DUCKDB_ERROR_NOT_IMPLEMENTED},
+    {"INTERNAL Error: ", DUCKDB_ERROR_INTERNAL},
+    {"FATAL Error: ", DUCKDB_ERROR_FATAL},
+    {"Permission Error: ", DUCKDB_ERROR_PERMISSION},
+    {"Missing Extension Error: ", DUCKDB_ERROR_MISSING_EXTENSION},
+    {"Serialization Error: ", DUCKDB_ERROR_SERIALIZATION},
+    {"Constraint Error: ", DUCKDB_ERROR_CONSTRAINT},
+    {"Error: ", DUCKDB_ERROR_INVALID},
+};
+
+/* Skip the class prefix; learn the type from it when there was none. */
+static const char *strip_prefix(const char *message, duckdb_error_type *inout_type) {
+  for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+    size_t size = strlen(prefixes[i].prefix);
+    if (strncmp(message, prefixes[i].prefix, size) != 0) continue;
+    if (*inout_type == DUCKDB_ERROR_INVALID) *inout_type = prefixes[i].type;
+    return message + size;
+  }
+  return message;
+}
+
+static ap_status fail_io(const char *message, ap_error *err) {
+  if (strstr(message, "No space left") != NULL || strstr(message, "Disk quota exceeded") != NULL ||
+      strstr(message, "max_temp_directory_size") != NULL) {
+    (void)AP_FAIL(err, AP_NO_SPACE, "%s", message);
+    ap_error_hint(err, "free space on the file system that the message names");
+    return AP_NO_SPACE;
+  }
+  if (strstr(message, "Permission denied") != NULL) {
+    return AP_FAIL(err, AP_PERMISSION, "%s", message);
+  }
+  return AP_FAIL(err, AP_IO, "%s", message);
+}
+
+static bool speaks_of_broken_parquet(const char *message) {
+  static const char *const signs[] = {
+      "No magic bytes",      "not a Parquet file",  "too small to be a Parquet file",
+      "is corrupt",          "Footer length error", "TProtocolException",
+      "Invalid Parquet file"};
+  for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
+    if (strstr(message, signs[i]) != NULL) return true;
+  }
+  return false;
+}
+
+/* The first paragraph: what went wrong, without the list of settings one might try. */
+static ap_status fail_memory(const struct ap_chamber *chamber, const char *message, ap_error *err) {
+  const char *end = strstr(message, "\n\n");
+  int size = end == NULL ? (int)strlen(message) : (int)(end - message);
+  (void)AP_FAIL(err, AP_MEMORY_EXCEEDED,
+                "the statement needs more than its %lld MiB of memory: %.*s",
+                (long long)(chamber->engine->options.memory_limit_bytes / AP_MIB), size, message);
+  ap_error_hint(err, "ask for less at once, or give the bees more memory");
+  return AP_MEMORY_EXCEEDED;
+}
+
+ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, const char *message,
+                          ap_error *err) {
+  if (message == NULL) message = "the engine gave no reason";
+  message = strip_prefix(message, &type);
+  if (atomic_load(&chamber->timed_out)) {
+    return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
+  }
+  switch (type) {
+    case DUCKDB_ERROR_INTERRUPT:
+      return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
+    case DUCKDB_ERROR_OUT_OF_MEMORY:
+    case DUCKDB_ERROR_OBJECT_SIZE:
+      return fail_memory(chamber, message, err);
+    case DUCKDB_ERROR_PARSER:
+    case DUCKDB_ERROR_SYNTAX:
+      return AP_FAIL(err, AP_SYNTAX, "%s", message);
+    case DUCKDB_ERROR_FATAL:
+    case DUCKDB_ERROR_INTERNAL:
+      chamber->broken = true;
+      return AP_FAIL(err, AP_INTERNAL, "the engine failed: %s", message);
+    case DUCKDB_ERROR_PERMISSION:
+      return AP_FAIL(err, AP_PERMISSION, "%s", message);
+    case DUCKDB_ERROR_NOT_IMPLEMENTED:
+    case DUCKDB_ERROR_MISSING_EXTENSION:
+    case DUCKDB_ERROR_AUTOLOAD:
+      return AP_FAIL(err, AP_UNSUPPORTED, "%s", message);
+    default:
+      break;
+  }
+  if (speaks_of_broken_parquet(message)) return AP_FAIL(err, AP_CORRUPT, "%s", message);
+  if (type == DUCKDB_ERROR_IO) return fail_io(message, err);
+  return AP_FAIL(err, AP_QUERY, "%s", message);
+}
+
+ap_status ap_chamber_fail_result(struct ap_chamber *chamber, duckdb_result *result, ap_error *err) {
+  return ap_chamber_fail(chamber, duckdb_result_error_type(result), duckdb_result_error(result),
+                         err);
+}
+
+ap_status ap_chamber_fail_data(struct ap_chamber *chamber, duckdb_error_data data, ap_error *err) {
+  ap_status status = ap_chamber_fail(chamber, duckdb_error_data_error_type(data),
+                                     duckdb_error_data_message(data), err);
+  duckdb_destroy_error_data(&data);
+  return status;
+}

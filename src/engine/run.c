@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Running statements: to their end, with cancelling, deadlines and progress, and with errors in our
+ * terms.
+ *
+ * With callbacks to ask, the holder's thread runs the work task by task and asks between tasks.
+ * Otherwise the engine runs it whole, and a deadline is kept by the alarm thread.
+ */
+#include "engine/chamber.h"
+
+#include "base/assert.h"
+#include "base/status.h"
+
+enum {
+  ASK_INTERVAL_US = 10 * 1000,      /* between two questions whether to stop */
+  PROGRESS_INTERVAL_US = 50 * 1000, /* between two reports of progress */
+  IDLE_SPIN_US = 500,               /* look for tasks this long before sleeping between looks */
+  ALARM_REPEAT_MS = 10,             /* an interrupt that came between two statements is repeated */
+};
+
+ap_status ap_chamber_check_stop(struct ap_chamber *chamber, const struct ap_run_control *control,
+                                ap_error *err) {
+  if (atomic_load(&chamber->timed_out)) {
+    return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
+  }
+  if (atomic_load(&chamber->interrupted)) {
+    return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
+  }
+  if (!control) return AP_OK;
+  if (control->cancelled && control->cancelled(control->context)) {
+    return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
+  }
+  if (control->deadline_us != 0 &&
+      ap_clock_monotonic_us(chamber->engine->env->clock) >= control->deadline_us) {
+    return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
+  }
+  return AP_OK;
+}
+
+/* Tell the percentage, when the engine knows it. */
+static void report_progress(struct ap_chamber *chamber, const struct ap_run_control *control) {
+  duckdb_query_progress_type progress = duckdb_query_progress(chamber->connection);
+  control->progress(control->context, progress.percentage);
+}
+
+/* After an interrupt: let the statement come to its end, so that nothing of it runs on. */
+static void drain(struct ap_chamber *chamber, duckdb_pending_result pending) {
+  duckdb_interrupt(chamber->connection);
+  while (!duckdb_pending_execution_is_finished(duckdb_pending_execute_task(pending))) {
+  }
+}
+
+static ap_status run_tasks(struct ap_chamber *chamber, duckdb_pending_result pending,
+                           const struct ap_run_control *control, ap_error *err) {
+  struct ap_clock *clock = chamber->engine->env->clock;
+  int64_t asked_us = ap_clock_monotonic_us(clock);
+  int64_t reported_us = asked_us;
+  int64_t worked_us = asked_us;
+  for (;;) {
+    duckdb_pending_state state = duckdb_pending_execute_task(pending);
+    if (duckdb_pending_execution_is_finished(state)) return AP_OK;
+    int64_t now_us = ap_clock_monotonic_us(clock);
+    if (now_us - asked_us >= ASK_INTERVAL_US) {
+      asked_us = now_us;
+      ap_status status = ap_chamber_check_stop(chamber, control, err);
+      if (status != AP_OK) {
+        drain(chamber, pending);
+        return status;
+      }
+    }
+    if (control->progress && now_us - reported_us >= PROGRESS_INTERVAL_US) {
+      reported_us = now_us;
+      report_progress(chamber, control);
+    }
+    if (state != DUCKDB_PENDING_NO_TASKS_AVAILABLE) {
+      worked_us = now_us;
+    } else if (now_us - worked_us > IDLE_SPIN_US) {
+      ap_clock_sleep_ms(clock, 1);
+    }
+  }
+}
+
+ap_status ap_chamber_execute(struct ap_chamber *chamber, duckdb_prepared_statement statement,
+                             bool streaming, const struct ap_run_control *control,
+                             duckdb_result *out_result, ap_error *err) {
+  duckdb_pending_result pending = NULL;
+  ap_status status = AP_OK;
+  duckdb_state made = streaming ? duckdb_pending_prepared_streaming(statement, &pending)
+                                : duckdb_pending_prepared(statement, &pending);
+  if (made != DuckDBSuccess) {
+    status = ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_pending_error(pending), err);
+    duckdb_destroy_pending(&pending);
+    return status;
+  }
+  /* The engine has forgotten earlier interrupts just now; ours are remembered. */
+  status = ap_chamber_check_stop(chamber, control, err);
+  if (status == AP_OK && control && (control->cancelled || control->progress)) {
+    status = run_tasks(chamber, pending, control, err);
+  } else if (status == AP_OK && control && control->deadline_us != 0) {
+    ap_chamber_set_alarm(chamber, control->deadline_us);
+  }
+  if (status == AP_OK && duckdb_execute_pending(pending, out_result) != DuckDBSuccess) {
+    status = ap_chamber_fail_result(chamber, out_result, err);
+    duckdb_destroy_result(out_result);
+  }
+  ap_chamber_set_alarm(chamber, 0);
+  duckdb_destroy_pending(&pending);
+  return status;
+}
+
+ap_status ap_chamber_run(struct ap_chamber *chamber, const char *sql, duckdb_result *out_result,
+                         ap_error *err) {
+  duckdb_result result = {0};
+  if (duckdb_query(chamber->connection, sql, &result) != DuckDBSuccess) {
+    ap_status status = ap_chamber_fail_result(chamber, &result, err);
+    duckdb_destroy_result(&result);
+    return status;
+  }
+  if (out_result) {
+    *out_result = result;
+  } else {
+    duckdb_destroy_result(&result);
+  }
+  return AP_OK;
+}
+
+ap_status ap_chamber_run_controlled(struct ap_chamber *chamber, const char *sql,
+                                    const struct ap_run_control *control, duckdb_result *out_result,
+                                    ap_error *err) {
+  duckdb_prepared_statement statement = NULL;
+  ap_status status = AP_OK;
+  if (duckdb_prepare(chamber->connection, sql, &statement) != DuckDBSuccess) {
+    status = ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
+  } else {
+    status = ap_chamber_execute(chamber, statement, false, control, out_result, err);
+  }
+  duckdb_destroy_prepare(&statement);
+  return status;
+}
+
+/* Interrupt whoever is late; returns how long to wait for the next. Lock held. */
+static int64_t ring(struct ap_engine *engine) {
+  int64_t now_us = ap_clock_monotonic_us(engine->env->clock);
+  int64_t wait_ms = INT64_C(3600) * 1000;
+  for (uint32_t i = 0; i < engine->chamber_count; i++) {
+    struct ap_chamber *chamber = engine->chambers[i];
+    if (chamber->alarm_us == 0) continue;
+    int64_t left_ms = (chamber->alarm_us - now_us + 999) / 1000;
+    if (left_ms <= 0) {
+      atomic_store(&chamber->timed_out, true);
+      duckdb_interrupt(chamber->connection);
+      left_ms = ALARM_REPEAT_MS;
+    }
+    if (left_ms < wait_ms) wait_ms = left_ms;
+  }
+  return wait_ms;
+}
+
+static void alarm_main(void *context) {
+  struct ap_engine *engine = context;
+  struct ap_threads *threads = engine->env->threads;
+  threads->lock(threads, engine->mutex);
+  while (!engine->alarm_stop) {
+    int64_t wait_ms = ring(engine);
+    threads->wait(threads, engine->alarm_changed, engine->mutex, wait_ms);
+  }
+  threads->unlock(threads, engine->mutex);
+}
+
+void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us) {
+  struct ap_engine *engine = chamber->engine;
+  struct ap_threads *threads = engine->env->threads;
+  threads->lock(threads, engine->mutex);
+  bool changed = deadline_us != chamber->alarm_us;
+  chamber->alarm_us = deadline_us;
+  if (changed && deadline_us != 0) {
+    if (!engine->alarm_thread) {
+      ap_status spawned = threads->spawn(threads, alarm_main, engine, &engine->alarm_thread, NULL);
+      if (spawned != AP_OK) engine->alarm_thread = NULL;
+    }
+    threads->wake_all(threads, engine->alarm_changed);
+  }
+  threads->unlock(threads, engine->mutex);
+}
+
+void ap_engine_stop_alarms(struct ap_engine *engine) {
+  if (!engine->alarm_thread) return;
+  struct ap_threads *threads = engine->env->threads;
+  threads->lock(threads, engine->mutex);
+  engine->alarm_stop = true;
+  threads->wake_all(threads, engine->alarm_changed);
+  threads->unlock(threads, engine->mutex);
+  threads->join(threads, engine->alarm_thread);
+  engine->alarm_thread = NULL;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See view.h. Three things decide how cells are read:
+ * - own cells of the present physical schema have the same columns: no union, casts only where
+ *   cells store a type wider than the frame shows;
+ * - partition values come from folder names where these say them exactly, since that costs nothing
+ *   per row, and otherwise from a list by file number;
+ * - deleted rows are taken out by an anti-join on file and row number.
+ */
+#include "engine/view.h"
+
+#include "base/assert.h"
+#include "base/status.h"
+#include "engine/convert.h"
+
+#include <string.h>
+
+static bool is_partition_column(const struct ap_frame_binding *binding, uint32_t field,
+                                uint32_t *out_place) {
+  for (uint32_t i = 0; i < binding->partition_column_count; i++) {
+    if (binding->partition_columns[i] != field) continue;
+    *out_place = i;
+    return true;
+  }
+  return false;
+}
+
+static bool must_unite(const struct ap_frame_binding *binding) {
+  for (uint32_t i = 0; i < binding->cell_count; i++) {
+    const struct ap_cell *cell = binding->cells[i];
+    if (!cell->own || cell->physical_schema_id != binding->physical_schema_id) return true;
+  }
+  return false;
+}
+
+static bool is_simple_name(struct ap_text name) {
+  for (size_t i = 0; i < name.size; i++) {
+    char c = name.data[i];
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+    if (!letter && !(c >= '0' && c <= '9')) return false;
+  }
+  return name.size > 0;
+}
+
+/* Texts that the engine takes for null, or that are no value at all. */
+static bool is_doubtful_value(const struct ap_partition_value *value) {
+  return value->is_null || value->text.size == 0 ||
+         ap_text_equal_ignoring_case(value->text, AP_TEXT("null")) ||
+         ap_text_equal(value->text, AP_TEXT("__HIVE_DEFAULT_PARTITION__"));
+}
+
+/* Take "name=value/" off the front of path; false when it does not say just that. */
+static bool take_segment(struct ap_text *path, struct ap_text name, struct ap_text value,
+                         struct ap_buffer *scratch) {
+  if (!ap_text_starts_with(*path, name)) return false;
+  const char *at = path->data + name.size;
+  const char *end = path->data + path->size;
+  if (at == end || *at != '=') return false;
+  at++;
+  const char *slash = memchr(at, '/', (size_t)(end - at));
+  if (!slash) return false;
+  ap_buffer_clear(scratch);
+  struct ap_text escaped = {at, (size_t)(slash - at)};
+  if (memchr(escaped.data, '=', escaped.size)) return false;
+  if (!ap_uri_unescape_append(scratch, escaped)) return false;
+  if (scratch->failed || !ap_text_equal(ap_buffer_text(scratch), value)) return false;
+  *path = (struct ap_text){slash + 1, (size_t)(end - slash - 1)};
+  return true;
+}
+
+static bool path_says_partitions(const struct ap_frame_binding *binding, const struct ap_cell *cell,
+                                 struct ap_buffer *scratch) {
+  struct ap_text rest = cell->path;
+  for (uint32_t i = 0; i < binding->partition_column_count; i++) {
+    const struct ap_field *field = &binding->physical->fields[binding->partition_columns[i]];
+    const struct ap_partition_value *value = &cell->partition_values[i];
+    if (is_doubtful_value(value)) return false;
+    if (!take_segment(&rest, field->name, value->text, scratch)) return false;
+  }
+  return !memchr(rest.data, '=', rest.size);
+}
+
+static bool partitions_in_paths(const struct ap_frame_binding *binding, struct ap_buffer *scratch) {
+  if (binding->partition_column_count == 0) return false;
+  if (memchr(binding->folder.data, '=', binding->folder.size)) return false;
+  for (uint32_t i = 0; i < binding->partition_column_count; i++) {
+    const struct ap_field *field = &binding->physical->fields[binding->partition_columns[i]];
+    if (!is_simple_name(field->name)) return false;
+    if (field->type.kind == AP_TYPE_BINARY) return false;
+  }
+  for (uint32_t i = 0; i < binding->cell_count; i++) {
+    if (!path_says_partitions(binding, binding->cells[i], scratch)) return false;
+  }
+  return true;
+}
+
+/* Whether a column of the files hides one of the engine's own. */
+static bool has_column(const struct ap_frame_binding *binding, struct ap_text name) {
+  for (uint32_t i = 0; i < binding->physical->field_count; i++) {
+    if (ap_text_equal_ignoring_case(binding->physical->fields[i].name, name)) return true;
+  }
+  return false;
+}
+
+ap_status ap_view_plan(const struct ap_frame_binding *binding, uint64_t number,
+                       const char *scratch_folder, struct ap_view *out_view, ap_error *err) {
+  struct ap_view view = {.binding = binding, .number = number};
+  for (uint32_t i = 0; i < binding->cell_count; i++) {
+    const struct ap_cell *cell = binding->cells[i];
+    AP_ASSERT(cell->partition_count == binding->partition_column_count);
+    if (binding->deleted_rows && binding->deleted_row_counts[i] > 0) view.has_deleted_rows = true;
+  }
+  struct ap_buffer scratch;
+  ap_buffer_init(&scratch, ap_allocator_system());
+  view.unite = must_unite(binding);
+  view.partitions_in_paths = partitions_in_paths(binding, &scratch);
+  if (view.unite && strchr(scratch_folder, '=')) view.partitions_in_paths = false;
+  ap_buffer_deinit(&scratch);
+  view.number_is_taken = has_column(binding, AP_TEXT("file_index"));
+  bool counts_files = binding->partition_column_count > 0 && !view.partitions_in_paths;
+  bool confused = (view.number_is_taken && (counts_files || view.has_deleted_rows) &&
+                   has_column(binding, AP_TEXT("filename"))) ||
+                  (view.has_deleted_rows && has_column(binding, AP_TEXT("file_row_number")));
+  if (confused && binding->cell_count > 0) {
+    return AP_FAIL(err, AP_UNSUPPORTED,
+                   "columns called file_index, filename or file_row_number cannot be read together "
+                   "with deleted rows or these partitions");
+  }
+  *out_view = view;
+  return AP_OK;
+}
+
+static void append_name(struct ap_buffer *out, const struct ap_frame_binding *binding) {
+  ap_buffer_append_identifier(out, binding->hive);
+  ap_buffer_append_string(out, ".");
+  ap_buffer_append_identifier(out, binding->box);
+  ap_buffer_append_string(out, ".");
+  ap_buffer_append_identifier(out, binding->name);
+}
+
+/* The place of a row's file in the list handed to read_parquet, from 1. */
+static void append_file_number(struct ap_buffer *out, const struct ap_view *view) {
+  if (view->number_is_taken) {
+    ap_buffer_append_format(out, "list_position(getvariable('ap_%llu'), filename)",
+                            (unsigned long long)view->number);
+  } else {
+    ap_buffer_append_string(out, "CAST(file_index AS BIGINT) + 1");
+  }
+}
+
+static void append_column(struct ap_buffer *out, const struct ap_view *view, uint32_t i) {
+  const struct ap_frame_binding *binding = view->binding;
+  const struct ap_field *logical = &binding->schema->fields[i];
+  const struct ap_field *physical = &binding->physical->fields[i];
+  uint32_t place = 0;
+  if (is_partition_column(binding, i, &place)) {
+    if (view->partitions_in_paths) {
+      ap_buffer_append_identifier(out, physical->name);
+    } else {
+      ap_buffer_append_format(out, "getvariable('ap_%llu_p%u')[", (unsigned long long)view->number,
+                              place);
+      append_file_number(out, view);
+      ap_buffer_append_string(out, "]");
+    }
+  } else {
+    struct ap_conversion conversion = {
+        .from = &physical->type, .match = &physical->type, .to = &logical->type};
+    struct ap_buffer name;
+    ap_buffer_init(&name, out->allocator);
+    ap_buffer_append_identifier(&name, physical->name);
+    if (view->unite || !ap_conversion_is_nothing(&conversion)) {
+      ap_conversion_append(out, &conversion, ap_buffer_text(&name));
+    } else {
+      ap_buffer_append_text(out, ap_buffer_text(&name));
+    }
+    out->failed |= name.failed;
+    ap_buffer_deinit(&name);
+  }
+  ap_buffer_append_string(out, " AS ");
+  ap_buffer_append_identifier(out, logical->name);
+}
+
+static void append_hive_types(struct ap_buffer *out, const struct ap_frame_binding *binding) {
+  ap_buffer_append_string(out, "hive_partitioning = true, hive_types = {");
+  for (uint32_t i = 0; i < binding->partition_column_count; i++) {
+    uint32_t field = binding->partition_columns[i];
+    if (i > 0) ap_buffer_append_string(out, ", ");
+    ap_buffer_append_literal(out, binding->physical->fields[field].name);
+    ap_buffer_append_string(out, ": ");
+    ap_type_append_sql(out, &binding->schema->fields[field].type);
+  }
+  ap_buffer_append_string(out, "}");
+}
+
+/* Texts without their mark are texts still, unless the frame has bytes for which that is wrong. */
+static bool has_binary(const struct ap_type *type) {
+  if (type->kind == AP_TYPE_BINARY) return true;
+  for (uint32_t i = 0; i < type->field_count; i++) {
+    if (has_binary(&type->fields[i].type)) return true;
+  }
+  return false;
+}
+
+static void append_read(struct ap_buffer *out, const struct ap_view *view) {
+  const struct ap_frame_binding *binding = view->binding;
+  ap_buffer_append_format(out, "read_parquet(getvariable('ap_%llu'), ",
+                          (unsigned long long)view->number);
+  if (view->partitions_in_paths) {
+    append_hive_types(out, binding);
+  } else {
+    ap_buffer_append_string(out, "hive_partitioning = false");
+  }
+  if (view->unite) {
+    ap_buffer_append_string(out, ", union_by_name = true");
+    bool binary = false;
+    for (uint32_t i = 0; i < binding->schema->field_count; i++) {
+      binary |= has_binary(&binding->schema->fields[i].type);
+    }
+    if (!binary) ap_buffer_append_string(out, ", binary_as_string = true");
+  }
+  ap_buffer_append_string(out, ")");
+}
+
+static void append_without_cells(struct ap_buffer *out, const struct ap_schema *schema) {
+  for (uint32_t i = 0; i < schema->field_count; i++) {
+    ap_buffer_append_string(out, i > 0 ? ", CAST(NULL AS " : "CAST(NULL AS ");
+    ap_type_append_sql(out, &schema->fields[i].type);
+    ap_buffer_append_string(out, ") AS ");
+    ap_buffer_append_identifier(out, schema->fields[i].name);
+  }
+  ap_buffer_append_string(out, " WHERE false");
+}
+
+void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view) {
+  const struct ap_frame_binding *binding = view->binding;
+  ap_buffer_append_string(out, "CREATE OR REPLACE VIEW ");
+  append_name(out, binding);
+  ap_buffer_append_string(out, " AS SELECT ");
+  if (binding->cell_count == 0) {
+    append_without_cells(out, binding->schema);
+    return;
+  }
+  for (uint32_t i = 0; i < binding->schema->field_count; i++) {
+    if (i > 0) ap_buffer_append_string(out, ", ");
+    append_column(out, view, i);
+  }
+  ap_buffer_append_string(out, " FROM ");
+  append_read(out, view);
+  if (!view->has_deleted_rows) return;
+  ap_buffer_append_format(out,
+                          " WHERE NOT EXISTS (SELECT 1 FROM temp.main.ap_%llu_dv AS ap_dv"
+                          " WHERE ap_dv.ap_row = file_row_number AND ap_dv.ap_file = ",
+                          (unsigned long long)view->number);
+  append_file_number(out, view);
+  ap_buffer_append_string(out, ")");
+}
+
+void ap_view_append_drop(struct ap_buffer *out, const struct ap_bound_frame *frame) {
+  struct ap_frame_binding name = {.hive = frame->hive, .box = frame->box, .name = frame->name};
+  if (frame->view.size > 0) {
+    ap_buffer_append_string(out, "DROP VIEW IF EXISTS ");
+    append_name(out, &name);
+    ap_buffer_append_string(out, "; ");
+  }
+  ap_buffer_append_format(out, "DROP TABLE IF EXISTS temp.main.ap_%llu_dv; RESET VARIABLE ap_%llu",
+                          (unsigned long long)frame->number, (unsigned long long)frame->number);
+}

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Writing cells: check, COPY, read what came of it, check that, name the cells.
+ *
+ * A small stream becomes one file, its row groups cut so that every thread has one and rows keep
+ * their order. What may exceed the target goes into a folder of files that the engine cuts as they
+ * grow. Partitions cannot be cut that way, so files that came out too large are cut afterwards.
+ * Whatever fails, no file stays.
+ */
+#include "engine/write.h"
+
+#include "base/assert.h"
+#include "base/limits.h"
+#include "base/status.h"
+#include "engine/convert.h"
+#include "engine/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  GROUP_ROWS = 122880,         /* of a row group, when nothing speaks against it */
+  GROUP_ROWS_STEP = 2048,      /* the engine's vectors: groups are multiples of it */
+  GROUP_ROWS_PARALLEL = 16384, /* smaller groups are not worth a thread */
+};
+
+/* Marks the statement's own failures, so that they are told from the engine's. */
+#define NULL_MARK "apiary null: "
+#define LOSS_MARK "apiary loss: "
+
+struct write {
+  struct ap_chamber *chamber;
+  const struct ap_cell_target *target;
+  const struct ap_run_control *control;
+  struct ap_arena *arena;
+  struct ap_source source;  /* of a stream */
+  struct ap_schema columns; /* of what comes */
+  uint32_t *order;          /* field i is column order[i] of what comes */
+  struct ap_text query;     /* empty: a stream */
+  struct ap_text base;      /* what COPY writes to: a file, or a folder */
+  bool base_is_folder;
+  int64_t group_rows;
+  struct ap_written written;
+};
+
+static const struct ap_env *env_of(const struct write *write) {
+  return write->chamber->engine->env;
+}
+
+static bool is_partition_column(const struct ap_cell_target *target, uint32_t field) {
+  for (uint32_t i = 0; i < target->partition_column_count; i++) {
+    if (target->partition_columns[i] == field) return true;
+  }
+  return false;
+}
+
+static int64_t round_group(int64_t rows) {
+  int64_t steps = (rows + GROUP_ROWS_STEP - 1) / GROUP_ROWS_STEP;
+  if (steps < 1) steps = 1;
+  return steps * GROUP_ROWS_STEP;
+}
+
+/* One file or a folder, and how large row groups are. A group stays under half the target, so that
+ * files are cut in time; its rows share the threads when all of them are known. */
+static ap_status plan_files(struct write *write, ap_error *err) {
+  const struct ap_cell_target *target = write->target;
+  const struct ap_source *source = &write->source;
+  bool small =
+      write->query.size == 0 && source->complete && source->peeked_bytes <= target->target_bytes;
+  write->base_is_folder = target->partition_column_count > 0 || !small;
+  write->group_rows = GROUP_ROWS;
+  if (write->query.size == 0 && source->peeked_rows > 0) {
+    int64_t width = source->peeked_bytes / source->peeked_rows + 1;
+    int64_t most = target->target_bytes / 2 / width / GROUP_ROWS_STEP * GROUP_ROWS_STEP;
+    if (most < GROUP_ROWS_STEP) most = GROUP_ROWS_STEP;
+    if (write->group_rows > most) write->group_rows = most;
+  }
+  if (small) {
+    int64_t threads = write->chamber->engine->options.threads;
+    int64_t share = round_group((source->peeked_rows + threads - 1) / threads);
+    if (share < GROUP_ROWS_PARALLEL) share = GROUP_ROWS_PARALLEL;
+    if (write->group_rows > share) write->group_rows = share;
+  }
+  char uuid[AP_UUID_TEXT_SIZE];
+  ap_random_uuid(env_of(write)->random, uuid);
+  char *base = ap_arena_format(write->arena, "%s/%s%s", target->staging_folder, uuid,
+                               write->base_is_folder ? "" : ".parquet");
+  if (!base) return AP_FAIL_MEMORY(err);
+  write->base = ap_text_of(base);
+  return AP_OK;
+}
+
+/* error('<mark>frame f: column 'c' <text>') */
+static void append_error_call(struct ap_buffer *out, const struct write *write, uint32_t field,
+                              const char *mark, const char *text) {
+  struct ap_buffer message;
+  ap_buffer_init(&message, out->allocator);
+  ap_buffer_append_string(&message, mark);
+  ap_buffer_append_format(&message, "frame %.*s: column '%.*s' %s",
+                          AP_TEXT_ARG(write->target->frame),
+                          AP_TEXT_ARG(write->target->schema->fields[field].name), text);
+  ap_buffer_append_string(out, "error(");
+  ap_buffer_append_literal(out, ap_buffer_text(&message));
+  ap_buffer_append_string(out, ")");
+  out->failed |= message.failed;
+  ap_buffer_deinit(&message);
+}
+
+/* Statistics count nulls of plain columns only; the others are looked at while they are written. */
+static bool must_look_for_nulls(const struct ap_field *field) {
+  return field->type.field_count > 0 &&
+         (!field->nullable || ap_type_has_strict_parts(&field->type));
+}
+
+static void append_null_look(struct ap_buffer *out, const struct write *write, uint32_t i,
+                             const struct ap_conversion *conversion, struct ap_text expression) {
+  const struct ap_field *field = &write->target->schema->fields[i];
+  ap_buffer_append_string(out, "CASE WHEN ");
+  ap_buffer_append_text(out, field->nullable ? AP_TEXT("false") : expression);
+  if (!field->nullable) ap_buffer_append_string(out, " IS NULL");
+  ap_buffer_append_string(out, " THEN ");
+  append_error_call(out, write, i, NULL_MARK, "must not be null, but some rows are");
+  if (ap_type_has_strict_parts(&field->type) && conversion->from->kind != AP_TYPE_NULL) {
+    ap_buffer_append_string(out, " WHEN ");
+    ap_conversion_append_null_check(out, conversion, expression);
+    ap_buffer_append_string(out, " THEN ");
+    append_error_call(out, write, i, NULL_MARK, "has a part that must not be null, but is");
+  }
+  ap_buffer_append_string(out, " ELSE ");
+}
+
+static void append_column(struct ap_buffer *out, const struct write *write, uint32_t i) {
+  const struct ap_cell_target *target = write->target;
+  const struct ap_field *field = &target->schema->fields[i];
+  struct ap_buffer complaint;
+  ap_buffer_init(&complaint, out->allocator);
+  ap_buffer_append_format(&complaint,
+                          LOSS_MARK
+                          "frame %.*s: column '%.*s' keeps microseconds, but some values "
+                          "have nanoseconds",
+                          AP_TEXT_ARG(target->frame), AP_TEXT_ARG(field->name));
+  struct ap_conversion conversion = {
+      .from = &write->columns.fields[write->order[i]].type,
+      .match = &field->type,
+      /* partition columns are written as texts of the type that the frame shows */
+      .to = is_partition_column(target, i) ? &field->type : &target->physical->fields[i].type,
+      .times_are_integers = write->query.size == 0,
+      .complaint = ap_buffer_text(&complaint),
+  };
+  char name[16];
+  snprintf(name, sizeof name, "c%u", write->query.size == 0 ? i : write->order[i]);
+  struct ap_text expression = ap_text_of(name);
+  bool look = must_look_for_nulls(field);
+  if (look) append_null_look(out, write, i, &conversion, expression);
+  if (field->type.field_count == 0 && ap_conversion_is_nothing(&conversion)) {
+    ap_buffer_append_text(out, expression);
+  } else {
+    ap_conversion_append(out, &conversion, expression);
+  }
+  if (look) ap_buffer_append_string(out, " END");
+  ap_buffer_append_string(out, " AS ");
+  ap_buffer_append_identifier(out, target->physical->fields[i].name);
+  out->failed |= complaint.failed;
+  ap_buffer_deinit(&complaint);
+}
+
+static void append_from(struct ap_buffer *out, const struct write *write) {
+  ap_buffer_append_string(out, " FROM ");
+  if (write->query.size == 0) {
+    ap_buffer_append_string(out, "ap.main.ap_source");
+    return;
+  }
+  ap_buffer_append_string(out, "(");
+  ap_buffer_append_text(out, write->query);
+  ap_buffer_append_string(out, "\n) AS ap_rows(");
+  for (uint32_t i = 0; i < write->columns.field_count; i++) {
+    ap_buffer_append_format(out, i > 0 ? ", c%u" : "c%u", i);
+  }
+  ap_buffer_append_string(out, ")");
+}
+
+static void append_options(struct ap_buffer *out, const struct write *write) {
+  const struct ap_cell_target *target = write->target;
+  ap_buffer_append_format(
+      out, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld",
+      (long long)write->group_rows);
+  if (target->partition_column_count > 0) {
+    ap_buffer_append_string(out, ", PARTITION_BY (");
+    for (uint32_t i = 0; i < target->partition_column_count; i++) {
+      if (i > 0) ap_buffer_append_string(out, ", ");
+      ap_buffer_append_identifier(out, target->physical->fields[target->partition_columns[i]].name);
+    }
+    ap_buffer_append_string(out, ")");
+    /* A file must have a column. */
+    if (target->partition_column_count == target->schema->field_count) {
+      ap_buffer_append_string(out, ", WRITE_PARTITION_COLUMNS true");
+    }
+  } else if (write->base_is_folder) {
+    ap_buffer_append_format(out, ", FILE_SIZE_BYTES %lld", (long long)target->target_bytes);
+  }
+  ap_buffer_append_string(out, ")");
+}
+
+/* Failures that the statement itself raised carry their code as a mark. */
+static ap_status unmark(ap_status status, ap_error *failure, ap_error *err) {
+  static const struct {
+    const char *mark;
+    ap_status code;
+  } marks[] = {{NULL_MARK, AP_NULL_VIOLATION}, {LOSS_MARK, AP_SCHEMA_MISMATCH}};
+  for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+    size_t size = strlen(marks[i].mark);
+    if (strncmp(failure->message, marks[i].mark, size) != 0) continue;
+    return AP_FAIL(err, marks[i].code, "%s", failure->message + size);
+  }
+  if (err) *err = *failure;
+  return status;
+}
+
+static ap_status copy(struct write *write, struct ap_text sql, ap_error *err) {
+  ap_error failure = {0};
+  duckdb_result result = {0};
+  ap_status status =
+      ap_chamber_run_controlled(write->chamber, sql.data, write->control, &result, &failure);
+  if (status != AP_OK) {
+    const ap_error *of_stream = &write->source.error;
+    if (write->query.size == 0 && of_stream->code != AP_OK) {
+      if (err) *err = *of_stream;
+      return of_stream->code;
+    }
+    return unmark(status, &failure, err);
+  }
+  status =
+      ap_written_read(write->chamber, write->target, &result, write->arena, &write->written, err);
+  duckdb_destroy_result(&result);
+  return status;
+}
+
+static ap_status write_all(struct write *write, ap_error *err) {
+  struct ap_buffer sql;
+  ap_buffer_init(&sql, env_of(write)->allocator);
+  ap_buffer_append_string(&sql, "COPY (SELECT ");
+  for (uint32_t i = 0; i < write->target->schema->field_count; i++) {
+    if (i > 0) ap_buffer_append_string(&sql, ", ");
+    append_column(&sql, write, i);
+  }
+  append_from(&sql, write);
+  ap_buffer_append_string(&sql, ") TO ");
+  ap_buffer_append_literal(&sql, write->base);
+  append_options(&sql, write);
+  ap_status status = ap_buffer_check(&sql, err);
+  if (status == AP_OK) status = copy(write, ap_buffer_text(&sql), err);
+  ap_buffer_deinit(&sql);
+  return status;
+}
+
+/* Nulls where none may be, by the engine's own count. */
+static ap_status check_nulls(const struct write *write, ap_error *err) {
+  const struct ap_cell_target *target = write->target;
+  for (uint32_t i = 0; i < target->schema->field_count; i++) {
+    const struct ap_field *field = &target->schema->fields[i];
+    if (field->nullable || write->written.nulls[i] == 0) continue;
+    return AP_FAIL(err, AP_NULL_VIOLATION,
+                   "frame %.*s: column '%.*s' must not be null, but %lld of %lld rows are",
+                   AP_TEXT_ARG(target->frame), AP_TEXT_ARG(field->name),
+                   (long long)write->written.nulls[i], (long long)write->written.row_count);
+  }
+  return AP_OK;
+}
+
+static int compare_texts(const void *a, const void *b) {
+  return ap_text_compare(*(const struct ap_text *)a, *(const struct ap_text *)b);
+}
+
+/* Files of one partition share a folder. */
+static ap_status check_partition_count(const struct write *write, ap_error *err) {
+  const struct ap_written *written = &write->written;
+  if (written->count <= AP_PARTITIONS_MAX || write->target->partition_column_count == 0) {
+    return AP_OK;
+  }
+  struct ap_text *folders = AP_ARENA_ARRAY(write->arena, struct ap_text, written->count);
+  if (!folders) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < written->count; i++) {
+    folders[i] = written->drafts[i].staged_path;
+    while (folders[i].data[folders[i].size - 1] != '/') folders[i].size--;
+  }
+  qsort(folders, written->count, sizeof *folders, compare_texts);
+  uint32_t partitions = 1;
+  for (uint32_t i = 1; i < written->count; i++) {
+    if (!ap_text_equal(folders[i - 1], folders[i])) partitions++;
+  }
+  if (partitions <= AP_PARTITIONS_MAX) return AP_OK;
+  (void)AP_FAIL(err, AP_INVALID_ARGUMENT, "frame %.*s: %u partitions in one write; the most is %d",
+                AP_TEXT_ARG(write->target->frame), partitions, AP_PARTITIONS_MAX);
+  ap_error_hint(err, "partition by a column with fewer values");
+  return AP_INVALID_ARGUMENT;
+}
+
+/* Give a file its last name in the staging folder and its place in the frame. */
+static ap_status name_cell(struct write *write, struct ap_cell_draft *draft, ap_error *err) {
+  const struct ap_cell_target *target = write->target;
+  char uuid[AP_UUID_TEXT_SIZE];
+  ap_random_uuid(env_of(write)->random, uuid);
+  struct ap_text names[AP_PARTITION_COLUMNS_MAX];
+  AP_ASSERT(target->partition_column_count <= AP_PARTITION_COLUMNS_MAX);
+  for (uint32_t i = 0; i < target->partition_column_count; i++) {
+    names[i] = target->physical->fields[target->partition_columns[i]].name;
+  }
+  struct ap_buffer path;
+  ap_buffer_init(&path, env_of(write)->allocator);
+  ap_partition_path_append(&path, names, draft->partition_values, draft->partition_count);
+  ap_buffer_append_format(&path, "cell-%s.parquet", uuid);
+  ap_status status = ap_buffer_check(&path, err);
+  char *relative = status == AP_OK ? ap_arena_copy(write->arena, ap_buffer_text(&path)) : NULL;
+  draft->path = (struct ap_text){relative, path.size};
+  ap_buffer_deinit(&path);
+  if (!relative) return status == AP_OK ? AP_FAIL_MEMORY(err) : status;
+  if (!write->base_is_folder) return AP_OK;
+  char *staged = ap_arena_format(write->arena, "%s/%s.parquet", target->staging_folder, uuid);
+  if (!staged) return AP_FAIL_MEMORY(err);
+  struct ap_files *files = env_of(write)->files;
+  AP_TRY(files->rename(files, draft->staged_path.data, staged, err));
+  draft->staged_path = ap_text_of(staged);
+  return AP_OK;
+}
+
+/* Write rows [first, first + count) of a file as a file of its own. */
+static ap_status write_piece(struct write *write, const struct ap_cell_draft *whole, int64_t first,
+                             int64_t count, ap_error *err) {
+  char uuid[AP_UUID_TEXT_SIZE];
+  ap_random_uuid(env_of(write)->random, uuid);
+  struct ap_buffer sql;
+  ap_buffer_init(&sql, env_of(write)->allocator);
+  ap_buffer_append_string(&sql,
+                          "COPY (SELECT * EXCLUDE (ap_number) FROM (SELECT *, "
+                          "file_row_number AS ap_number FROM read_parquet(");
+  ap_buffer_append_literal(&sql, whole->staged_path);
+  ap_buffer_append_format(&sql,
+                          ", hive_partitioning = false)) WHERE ap_number >= %lld AND ap_number < "
+                          "%lld) TO ",
+                          (long long)first, (long long)(first + count));
+  struct ap_buffer path;
+  ap_buffer_init(&path, env_of(write)->allocator);
+  ap_buffer_append_format(&path, "%s/%s.parquet", write->target->staging_folder, uuid);
+  ap_buffer_append_literal(&sql, ap_buffer_text(&path));
+  ap_buffer_append_format(
+      &sql, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld)",
+      (long long)write->group_rows);
+  sql.failed |= path.failed;
+  ap_status status = ap_buffer_check(&sql, err);
+  if (status == AP_OK) status = copy(write, ap_buffer_text(&sql), err);
+  if (status != AP_OK && path.data) {
+    struct ap_files *files = env_of(write)->files;
+    (void)!files->remove_file(files, path.data, NULL);
+  }
+  ap_buffer_deinit(&path);
+  ap_buffer_deinit(&sql);
+  return status;
+}
+
+/* Cut draft `index` into pieces of about the target; they come last in the list. */
+static ap_status cut(struct write *write, uint32_t index, ap_error *err) {
+  const struct ap_cell_draft whole = write->written.drafts[index];
+  struct ap_cell_target plain = *write->target;
+  const struct ap_cell_target *target = write->target;
+  plain.partition_column_count = 0;
+  int64_t pieces = (whole.size_bytes + target->target_bytes - 1) / target->target_bytes;
+  if (pieces > whole.row_count) pieces = whole.row_count;
+  int64_t rows = (whole.row_count + pieces - 1) / pieces;
+  ap_status status = AP_OK;
+  write->target = &plain;
+  for (int64_t first = 0; first < whole.row_count && status == AP_OK; first += rows) {
+    uint32_t before = write->written.count;
+    status = write_piece(write, &whole, first, rows, err);
+    for (uint32_t i = before; i < write->written.count; i++) {
+      write->written.drafts[i].partition_count = whole.partition_count;
+      write->written.drafts[i].partition_values = whole.partition_values;
+    }
+  }
+  write->target = target;
+  if (status != AP_OK) return status;
+  struct ap_files *files = env_of(write)->files;
+  AP_TRY(files->remove_file(files, whole.staged_path.data, err));
+  write->written.drafts[index] = write->written.drafts[--write->written.count];
+  return AP_OK;
+}
+
+/* Pieces may be too large again where rows differ much; a single row stays as it is. */
+static ap_status cut_oversized(struct write *write, ap_error *err) {
+  uint32_t i = 0;
+  while (i < write->written.count) {
+    const struct ap_cell_draft *draft = &write->written.drafts[i];
+    if (draft->size_bytes > 2 * write->target->target_bytes && draft->row_count > 1) {
+      AP_TRY(cut(write, i, err));
+    } else {
+      i++;
+    }
+  }
+  return AP_OK;
+}
+
+/* An input without rows still makes a file. */
+static ap_status drop_empty(struct write *write, ap_error *err) {
+  struct ap_files *files = env_of(write)->files;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < write->written.count; i++) {
+    if (write->written.drafts[i].row_count == 0) {
+      AP_TRY(files->remove_file(files, write->written.drafts[i].staged_path.data, err));
+    } else {
+      write->written.drafts[kept++] = write->written.drafts[i];
+    }
+  }
+  write->written.count = kept;
+  return AP_OK;
+}
+
+static ap_status finish(struct write *write, ap_error *err) {
+  AP_TRY(check_nulls(write, err));
+  AP_TRY(check_partition_count(write, err));
+  AP_TRY(drop_empty(write, err));
+  AP_TRY(cut_oversized(write, err));
+  for (uint32_t i = 0; i < write->written.count; i++) {
+    AP_TRY(name_cell(write, &write->written.drafts[i], err));
+  }
+  if (!write->base_is_folder) return AP_OK;
+  return ap_files_remove_tree(env_of(write)->files, write->base.data, err);
+}
+
+/* Nothing stays of a write that failed. */
+static void remove_all(struct write *write) {
+  struct ap_files *files = env_of(write)->files;
+  for (uint32_t i = 0; i < write->written.count; i++) {
+    (void)!files->remove_file(files, write->written.drafts[i].staged_path.data, NULL);
+  }
+  if (write->base.size == 0) return;
+  if (write->base_is_folder) {
+    (void)!ap_files_remove_tree(files, write->base.data, NULL);
+  } else {
+    (void)!files->remove_file(files, write->base.data, NULL);
+  }
+}
+
+/* The columns a query would give. */
+static ap_status describe_query(struct write *write, struct ArrowSchema *out_schema,
+                                ap_error *err) {
+  struct ap_chamber *chamber = write->chamber;
+  char *text = ap_arena_copy(write->arena, write->query);
+  if (!text) return AP_FAIL_MEMORY(err);
+  duckdb_prepared_statement statement = NULL;
+  if (duckdb_prepare(chamber->connection, text, &statement) != DuckDBSuccess) {
+    ap_status status =
+        ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
+    duckdb_destroy_prepare(&statement);
+    return status;
+  }
+  idx_t count = duckdb_prepared_statement_column_count(statement);
+  duckdb_logical_type *types = AP_ARENA_ARRAY(write->arena, duckdb_logical_type, count + 1);
+  const char **names = AP_ARENA_ARRAY(write->arena, const char *, count + 1);
+  ap_status status = types && names ? AP_OK : AP_FAIL_MEMORY(err);
+  duckdb_arrow_options options = NULL;
+  duckdb_connection_get_arrow_options(chamber->connection, &options);
+  for (idx_t i = 0; i < count && status == AP_OK; i++) {
+    types[i] = duckdb_prepared_statement_column_logical_type(statement, i);
+    names[i] = duckdb_prepared_statement_column_name(statement, i);
+  }
+  if (status == AP_OK) {
+    duckdb_error_data error = duckdb_to_arrow_schema(options, types, names, count, out_schema);
+    if (error) {
+      out_schema->release = NULL;
+      status = ap_chamber_fail_data(chamber, error, err);
+    }
+  }
+  for (idx_t i = 0; i < count && types && names; i++) {
+    duckdb_destroy_logical_type(&types[i]);
+    duckdb_free((void *)(uintptr_t)names[i]);
+  }
+  duckdb_destroy_arrow_options(&options);
+  duckdb_destroy_prepare(&statement);
+  return status;
+}
+
+/* The query without what may close it, so that it can stand in parentheses. */
+static struct ap_text trim_query(struct ap_text query) {
+  while (query.size > 0 && strchr("; \t\r\n", query.data[query.size - 1])) query.size--;
+  return query;
+}
+
+/* Learn the columns of what comes and hold them against the frame. */
+static ap_status check_source(struct write *write, const struct ap_cell_source *source,
+                              ap_error *err) {
+  struct ArrowSchema described = {0};
+  const struct ArrowSchema *schema = &described;
+  if (source->stream) {
+    AP_TRY(ap_source_open(&write->source, env_of(write)->allocator, source->stream, err));
+    schema = &write->source.schema;
+  } else {
+    write->query = trim_query(source->query);
+    AP_TRY(ap_chamber_check_statement(write->query, err));
+    AP_TRY(describe_query(write, &described, err));
+  }
+  ap_status status = ap_schema_from_arrow(write->arena, schema, &write->columns, err);
+  ap_schema_release(&described);
+  if (status != AP_OK) {
+    return ap_error_prefix(err, status, "frame %.*s", AP_TEXT_ARG(write->target->frame));
+  }
+  return ap_write_check(write->target, &write->columns, write->arena, &write->order, err);
+}
+
+/* Look ahead far enough to know whether one file will hold it all. */
+static ap_status prepare_source(struct write *write, ap_error *err) {
+  if (write->query.size > 0) return AP_OK;
+  uint32_t count = write->target->schema->field_count;
+  ap_status status = ap_source_arrange(&write->source, write->order, count, err);
+  if (status != AP_OK) {
+    return ap_error_prefix(err, status, "frame %.*s", AP_TEXT_ARG(write->target->frame));
+  }
+  return ap_source_peek(&write->source, write->target->target_bytes, err);
+}
+
+static ap_status run(struct write *write, const struct ap_cell_source *source, ap_error *err) {
+  AP_TRY(check_source(write, source, err));
+  AP_TRY(prepare_source(write, err));
+  if (!source->query.size && write->source.complete && write->source.peeked_rows == 0) {
+    return AP_OK;
+  }
+  write->written.nulls = AP_ARENA_ARRAY(write->arena, int64_t, write->target->schema->field_count);
+  if (!write->written.nulls) return AP_FAIL_MEMORY(err);
+  AP_TRY(plan_files(write, err));
+  if (source->stream) {
+    write->source.slice_rows = write->group_rows;
+    AP_TRY(ap_chamber_set_source(write->chamber, &write->source, err));
+  }
+  AP_TRY(write_all(write, err));
+  return finish(write, err);
+}
+
+ap_status ap_chamber_write_cells(struct ap_chamber *chamber, const struct ap_cell_source *source,
+                                 const struct ap_cell_target *target,
+                                 const struct ap_run_control *control, struct ap_arena *arena,
+                                 struct ap_cell_draft **out_drafts, uint32_t *out_count,
+                                 ap_error *err) {
+  AP_ASSERT(target->target_bytes > 0 && target->staging_folder[0] == '/');
+  AP_ASSERT(!chamber->source);
+  struct write write = {.chamber = chamber, .target = target, .control = control, .arena = arena};
+  ap_status status = run(&write, source, err);
+  chamber->source = NULL;
+  ap_source_close(&write.source);
+  if (source->stream) ap_stream_release(source->stream);
+  if (status != AP_OK) {
+    remove_all(&write);
+    return status;
+  }
+  *out_drafts = write.written.drafts;
+  *out_count = write.written.count;
+  return AP_OK;
+}
