@@ -25,14 +25,27 @@ static ap_status write_batches(struct writer *writer, struct ArrowArrayStream *s
                                ap_error *err);
 static ap_status write_batch(struct writer *writer, const struct ArrowArray *array, ap_error *err);
 
-static ArrowErrorCode append(struct ArrowIpcOutputStream *stream, const void *data, int64_t size,
-                             int64_t *out_size, struct ArrowError *error) {
-  struct ap_buffer *buffer = stream->private_data;
+/* Where the bytes go, and what that place answered last. */
+struct sink {
+  ap_status (*write)(void *context, const void *data, size_t size);
+  void *context;
+  ap_status status;
+};
+
+static ArrowErrorCode pour(struct ArrowIpcOutputStream *stream, const void *data, int64_t size,
+                           int64_t *out_size, struct ArrowError *error) {
+  struct sink *sink = stream->private_data;
   (void)error;
-  ap_buffer_append(buffer, data, (size_t)size);
-  if (buffer->failed) return ENOMEM;
+  sink->status = sink->write(sink->context, data, (size_t)size);
+  if (sink->status != AP_OK) return EIO;
   *out_size = size;
   return NANOARROW_OK;
+}
+
+static ap_status append(void *context, const void *data, size_t size) {
+  struct ap_buffer *buffer = context;
+  ap_buffer_append(buffer, data, size);
+  return buffer->failed ? AP_OUT_OF_MEMORY : AP_OK;
 }
 
 static void release_output(struct ArrowIpcOutputStream *stream) {
@@ -66,9 +79,16 @@ static ap_status write_stream(struct writer *writer, struct ArrowArrayStream *st
 
 ap_status ap_ipc_write(struct ArrowArrayStream *stream, enum ap_ipc_format format,
                        struct ap_buffer *out, ap_error *err) {
+  return ap_ipc_write_to(stream, format, append, out, err);
+}
+
+ap_status ap_ipc_write_to(struct ArrowArrayStream *stream, enum ap_ipc_format format,
+                          ap_status (*write)(void *context, const void *data, size_t size),
+                          void *context, ap_error *err) {
   struct writer writer = {0};
+  struct sink sink = {write, context, AP_OK};
   struct ArrowIpcOutputStream output = {
-      .write = append, .release = release_output, .private_data = out};
+      .write = pour, .release = release_output, .private_data = &sink};
   ap_status status = AP_OK;
   AP_ASSERT(stream->release != NULL);
   if (ArrowIpcWriterInit(&writer.ipc, &output) != NANOARROW_OK) {
@@ -76,6 +96,11 @@ ap_status ap_ipc_write(struct ArrowArrayStream *stream, enum ap_ipc_format forma
   } else {
     status = write_stream(&writer, stream, format, err);
     ArrowIpcWriterReset(&writer.ipc);
+    if (status != AP_OK && sink.status != AP_OK) {
+      status = sink.status == AP_OUT_OF_MEMORY
+                   ? AP_FAIL_MEMORY(err)
+                   : AP_FAIL(err, sink.status, "the receiver of the Arrow bytes ended the writing");
+    }
   }
   if (writer.has_view) ArrowArrayViewReset(&writer.view);
   ap_schema_release(&writer.plain);
