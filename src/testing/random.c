@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SOAK_FACTOR = 20 };
+
 static uint64_t next_number(struct ap_seeded_random *random) {
   const uint64_t step = UINT64_C(0x9E3779B97F4A7C15);
   /* Relaxed: only the sum matters, nothing is published with it. */
@@ -56,5 +58,6 @@ uint64_t ap_test_seed(const char *test_name) {
 
 uint64_t ap_test_rounds(uint64_t usual) {
   uint64_t rounds;
-  return number_from_environment("AP_TEST_ROUNDS", &rounds) ? rounds : usual;
+  if (number_from_environment("AP_TEST_ROUNDS", &rounds)) return rounds;
+  return getenv("AP_SOAK") ? usual * SOAK_FACTOR : usual;
 }

@@ -21,7 +21,7 @@ void ap_seeded_random_init(struct ap_seeded_random *random, uint64_t seed);
 /* AP_TEST_SEED, or a new one; printed with the test's name. */
 uint64_t ap_test_seed(const char *test_name);
 
-/* AP_TEST_ROUNDS when it is set, for long runs by hand; otherwise usual. */
+/* AP_TEST_ROUNDS when it is set; many times the usual number when AP_SOAK is; otherwise usual. */
 uint64_t ap_test_rounds(uint64_t usual);
 
 #endif
