@@ -231,10 +231,7 @@ static ap_status run_write(struct write_run *run, struct ap_write_outcome *out_o
   if (status == AP_OK) {
     status = ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &run->snapshot, err);
   }
-  if (status != AP_OK) {
-    ap_stream_release(request->stream);
-    return status;
-  }
+  if (status != AP_OK) return status;
   AP_TRY(write_cells(run, err));
   AP_TRY(check_condition(run, err));
   struct ap_commit_result result = {.version = run->snapshot->version};
@@ -258,6 +255,7 @@ ap_status ap_write(struct ap_node *node, const struct ap_write_request *request,
   /* A commit that may be there needs its cells; one that was skipped or failed does not. */
   if (status == AP_OK ? out_outcome->skipped : status != AP_OUTCOME_UNKNOWN) discard(&run);
   if (status == AP_OK) out_outcome->duration_us = ap_clock_monotonic_us(clock) - begin_us;
+  ap_stream_release(request->stream); /* where the engine never got to it */
   ap_snapshot_release(run.snapshot);
   ap_node_release_frame(node, run.frame);
   ap_arena_deinit(&run.arena);
