@@ -154,6 +154,7 @@ ap_status ap_import(ap_apiary *apiary, const char *hive, const char *box, const 
       .create = AP_OPTION(options, create, true),
       .kind = AP_OPTION(options, mode, AP_WRITE_APPEND) == AP_WRITE_OVERWRITE ? AP_COMMIT_OVERWRITE
                                                                               : AP_COMMIT_APPEND,
+      .null_text = ap_text_of(AP_OPTION(options, null_text, NULL)),
       .control = &control,
   };
   ap_status status = ap_import_files(apiary->node, &request, &outcome, err);

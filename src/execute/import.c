@@ -63,6 +63,11 @@ static ap_status build_query(struct import_run *run, ap_error *err) {
     return ap_buffer_check(query, err);
   }
   AP_TRY(append_column_types(run, err));
+  if (run->request->null_text.size > 0) {
+    ap_buffer_append_string(query, ", nullstr = ['', ");
+    ap_buffer_append_literal(query, run->request->null_text);
+    ap_buffer_append_string(query, "]");
+  }
   ap_buffer_append_string(query, ", hive_partitioning = false)");
   return ap_buffer_check(query, err);
 }

@@ -16,6 +16,7 @@ struct ap_import_request {
   struct ap_text format; /* "csv", "json", "parquet", "arrow"; empty: by the names of the files */
   const struct ap_text *partition_by;
   uint32_t partition_by_count;
+  struct ap_text null_text; /* CSV: means null, as an empty field does; empty: none */
   bool create;
   enum ap_commit_kind kind;
   const struct ap_run_control *control;
