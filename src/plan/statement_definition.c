@@ -166,22 +166,25 @@ ap_status ap_statement_parse_describe(struct ap_statement_parser *parser) {
 }
 
 /* Objects of the engine that are known but not offered: CREATE VIEW and the like. */
-static bool take_refused_object(struct ap_statement_parser *parser) {
+static ap_status take_refused_object(struct ap_statement_parser *parser, bool *out_refused) {
   static const char *const words[] = {
       "VIEW",     "MACRO",        "FUNCTION", "INDEX",     "SEQUENCE",   "TYPE",      "SECRET",
       "TEMP",     "TEMPORARY",    "OR",       "UNIQUE",    "PERSISTENT", "RECURSIVE", "TRIGGER",
       "UNLOGGED", "MATERIALIZED", "EXTERNAL", "EXTENSION", "USER",       "ROLE",
   };
   const struct ap_token *token = ap_parser_peek(parser);
+  *out_refused = false;
   for (size_t i = 0; i < COUNT_OF(words); i++) {
     if (!ap_token_is(token, words[i])) continue;
     parser->statement->kind = AP_STATEMENT_REFUSED;
     const char *head =
         ap_arena_format(parser->arena, "%.*s %s", AP_TEXT_ARG(parser->statement->head), words[i]);
-    if (head) parser->statement->head = ap_text_of(head);
-    return true;
+    if (!head) return AP_FAIL_MEMORY(parser->err);
+    parser->statement->head = ap_text_of(head);
+    *out_refused = true;
+    return AP_OK;
   }
-  return false;
+  return AP_OK;
 }
 
 static ap_status take_object_word(struct ap_statement_parser *parser, enum object *out_object) {
@@ -367,7 +370,9 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   };
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
-  if (take_refused_object(parser)) return AP_OK;
+  bool refused;
+  AP_TRY(take_refused_object(parser, &refused));
+  if (refused) return AP_OK;
   enum object object;
   AP_TRY(take_object_word(parser, &object));
   statement->kind = kinds[object];
@@ -394,7 +399,9 @@ ap_status ap_statement_parse_drop(struct ap_statement_parser *parser) {
   };
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
-  if (take_refused_object(parser)) return AP_OK;
+  bool refused;
+  AP_TRY(take_refused_object(parser, &refused));
+  if (refused) return AP_OK;
   enum object object;
   AP_TRY(take_object_word(parser, &object));
   statement->kind = kinds[object];

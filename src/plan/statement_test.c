@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: every statement is told from its head, names and types come out as written, words of our
+ * vocabulary stay usable as names, and errors say where and what was expected.
+ * Method: a table of texts with the statement each must give, printed in one line; a table of
+ * errors; every allocation fails in turn.
+ */
+#include "plan/statement.h"
+
+#include "testing/alloc.h"
+#include "testing/check.h"
+
+static const char *const kinds[] = {
+    [AP_STATEMENT_QUERY] = "query",
+    [AP_STATEMENT_EXPLAIN] = "explain",
+    [AP_STATEMENT_DESCRIBE_QUERY] = "describe-query",
+    [AP_STATEMENT_USE] = "use",
+    [AP_STATEMENT_SHOW_HIVES] = "show-hives",
+    [AP_STATEMENT_SHOW_BOXES] = "show-boxes",
+    [AP_STATEMENT_SHOW_FRAMES] = "show-frames",
+    [AP_STATEMENT_DESCRIBE] = "describe",
+    [AP_STATEMENT_CREATE_HIVE] = "create-hive",
+    [AP_STATEMENT_CREATE_BOX] = "create-box",
+    [AP_STATEMENT_CREATE_FRAME] = "create-frame",
+    [AP_STATEMENT_DROP_HIVE] = "drop-hive",
+    [AP_STATEMENT_DROP_BOX] = "drop-box",
+    [AP_STATEMENT_DROP_FRAME] = "drop-frame",
+    [AP_STATEMENT_ENGINE_SET] = "set",
+    [AP_STATEMENT_REFUSED] = "refused",
+};
+
+/* "kind HEAD [name] flags", what is absent left out. */
+static void print_statement(struct ap_buffer *out, const struct ap_statement *statement) {
+  ap_buffer_append_format(out, "%s %.*s", kinds[statement->kind], AP_TEXT_ARG(statement->head));
+  for (uint32_t i = 0; i < statement->name.count; i++) {
+    ap_buffer_append_format(out, "%s[%.*s]", i == 0 ? " " : ".",
+                            AP_TEXT_ARG(statement->name.parts[i]));
+  }
+  if (statement->scope == AP_SCOPE_HIVE) ap_buffer_append_string(out, " hive");
+  if (statement->scope == AP_SCOPE_BOX) ap_buffer_append_string(out, " box");
+  if (statement->if_exists) ap_buffer_append_string(out, " if-exists");
+  if (statement->if_not_exists) ap_buffer_append_string(out, " if-not-exists");
+  if (statement->cascade) ap_buffer_append_string(out, " cascade");
+  if (statement->like.size)
+    ap_buffer_append_format(out, " like {%.*s}", AP_TEXT_ARG(statement->like));
+  for (uint32_t i = 0; i < statement->column_count; i++) {
+    const struct ap_statement_column *column = &statement->columns[i];
+    ap_buffer_append_format(out, " (%.*s: %.*s%s)", AP_TEXT_ARG(column->name),
+                            AP_TEXT_ARG(column->type), column->not_null ? " not null" : "");
+  }
+  for (uint32_t i = 0; i < statement->partition_count; i++) {
+    ap_buffer_append_format(out, " by {%.*s}", AP_TEXT_ARG(statement->partition_by[i]));
+  }
+  if (statement->body.size)
+    ap_buffer_append_format(out, " body {%.*s}", AP_TEXT_ARG(statement->body));
+}
+
+static const struct row {
+  const char *sql;
+  const char *printed; /* statements parted by " ; " */
+} rows[] = {
+    {"", ""},
+    {" ; ;; -- nothing\n /* at /* all */ */ ;", ""},
+    {"SELECT 1", "query SELECT"},
+    {"select 1; select 2;", "query SELECT ; query SELECT"},
+    {"SELECT ';' AS \";\", $$;$$, $x$;$$;$x$, E'\\';' -- ;\n /* ; */ ; FROM t",
+     "query SELECT ; query FROM"},
+    {"SELECT 'it''s;' ; VALUES (1)", "query SELECT ; query VALUES"},
+    {"SELECT $1, ?, $name ; SELECT a$b$ FROM t", "query SELECT ; query SELECT"},
+    {"(SELECT 1) UNION ALL SELECT 2", "query SELECT"},
+    {"TABLE t", "query TABLE"},
+    {"PIVOT t ON a USING sum(b)", "query PIVOT"},
+    {"UNPIVOT t ON a", "query UNPIVOT"},
+    {"SUMMARIZE t", "query SUMMARIZE"},
+    {"\xEF\xBB\xBFSELECT\xC2\xA0"
+     "1",
+     "query SELECT"},
+    {"WITH a AS (SELECT 1) SELECT * FROM a", "query WITH"},
+    {"WITH a AS (SELECT 1), insert AS (SELECT 2) FROM insert", "query WITH"},
+    {"WITH a AS (SELECT ')' -- )\n) DELETE FROM t", "refused DELETE"},
+    {"WITH a AS (SELECT 1), b(x) AS NOT MATERIALIZED (SELECT 1) INSERT INTO t SELECT * FROM a",
+     "refused INSERT"},
+    {"WITH RECURSIVE a(k) USING KEY (k) AS (SELECT 1) UPDATE t SET a = 1", "refused UPDATE"},
+    {"WITH a AS (SELECT 1) MERGE INTO t USING a ON true", "refused MERGE"},
+    {"WITH a AS (SELECT 1) (SELECT * FROM a)", "query WITH"},
+    {"EXPLAIN SELECT 1", "explain EXPLAIN body {SELECT 1}"},
+    {"explain analyze SELECT 1 ;", "explain EXPLAIN body {SELECT 1}"},
+    {"EXPLAIN (FORMAT json) SELECT 1", "explain EXPLAIN body {SELECT 1}"},
+    {"EXPLAIN (SELECT 1)", "explain EXPLAIN body {(SELECT 1)}"},
+    {"EXPLAIN DELETE FROM t", "refused DELETE body {DELETE FROM t}"},
+    {"EXPLAIN WITH a AS (SELECT 1) DELETE FROM t",
+     "refused DELETE body {WITH a AS (SELECT 1) DELETE FROM t}"},
+    {"DESCRIBE SELECT 1", "describe-query DESCRIBE body {SELECT 1}"},
+    {"DESCRIBE (SELECT 1)", "describe-query DESCRIBE body {(SELECT 1)}"},
+    {"DESCRIBE t", "describe DESCRIBE [t]"},
+    {"DESC frame h.b.\"t\"\"1\"", "describe DESC [h].[b].[t\"1]"},
+    {"DESCRIBE TABLE b.t", "describe DESCRIBE [b].[t]"},
+    {"DESCRIBE frame", "describe DESCRIBE [frame]"},
+    {"DESCRIBE frame.box.hive", "describe DESCRIBE [frame].[box].[hive]"},
+    {"USE HIVE h", "use USE [h] hive"},
+    {"use database \"H h\"", "use USE [H h] hive"},
+    {"USE BOX b", "use USE [b] box"},
+    {"USE SCHEMA h.b", "use USE [h].[b] box"},
+    {"USE h", "use USE [h]"},
+    {"USE h.b", "use USE [h].[b]"},
+    {"USE hive", "use USE [hive]"},
+    {"USE box.box", "use USE [box].[box]"},
+    {"SHOW HIVES", "show-hives SHOW"},
+    {"SHOW DATABASES LIKE 'a%'", "show-hives SHOW like {a%}"},
+    {"SHOW BOXES", "show-boxes SHOW"},
+    {"SHOW SCHEMAS IN h", "show-boxes SHOW [h]"},
+    {"SHOW BOXES FROM HIVE h LIKE 'it''s'", "show-boxes SHOW [h] hive like {it's}"},
+    {"SHOW FRAMES", "show-frames SHOW"},
+    {"SHOW TABLES 'a*'", "show-frames SHOW like {a*}"},
+    {"SHOW TABLES IN h.b", "show-frames SHOW [h].[b]"},
+    {"SHOW FRAMES IN BOX b", "show-frames SHOW [b] box"},
+    {"SHOW FRAMES IN HIVE h", "show-frames SHOW [h] hive"},
+    {"SHOW FRAMES FROM box LIKE 'a'", "show-frames SHOW [box] like {a}"},
+    {"CREATE HIVE h", "create-hive CREATE [h]"},
+    {"CREATE DATABASE IF NOT EXISTS \"a.b\"", "create-hive CREATE [a.b] if-not-exists"},
+    {"CREATE BOX h.b", "create-box CREATE [h].[b]"},
+    {"CREATE SCHEMA IF NOT EXISTS b", "create-box CREATE [b] if-not-exists"},
+    {"CREATE FRAME f (a int)", "create-frame CREATE [f] (a: int)"},
+    {"CREATE TABLE IF NOT EXISTS h.b.f (\"a b\" DECIMAL(10, 2) NOT NULL, c timestamp with time "
+     "zone "
+     "NULL,\n d struct<x: int, y: list<decimal(3,1)>>, e MAP(VARCHAR, INT[]) , f int[] not null) "
+     "PARTITIONED BY (c, \"a b\")",
+     "create-frame CREATE [h].[b].[f] if-not-exists (a b: DECIMAL(10, 2) not null) "
+     "(c: timestamp with time zone) (d: struct<x: int, y: list<decimal(3,1)>>) "
+     "(e: MAP(VARCHAR, INT[])) (f: int[] not null) by {c} by {a b}"},
+    {"CREATE FRAME box (frame int, hive text) PARTITION BY (hive)",
+     "create-frame CREATE [box] (frame: int) (hive: text) by {hive}"},
+    {"CREATE FRAME f (s struct<a: int not null>, primary int)",
+     "create-frame CREATE [f] (s: struct<a: int not null>) (primary: int)"},
+    {"CREATE TABLE f AS SELECT 1", "refused CREATE TABLE AS [f]"},
+    {"CREATE VIEW v AS SELECT 1; CREATE OR REPLACE TABLE t (a int)",
+     "refused CREATE VIEW ; refused CREATE OR"},
+    {"DROP HIVE h CASCADE", "drop-hive DROP [h] cascade"},
+    {"DROP DATABASE IF EXISTS h RESTRICT", "drop-hive DROP [h] if-exists"},
+    {"DROP BOX IF EXISTS h.b", "drop-box DROP [h].[b] if-exists"},
+    {"DROP SCHEMA b", "drop-box DROP [b]"},
+    {"DROP TABLE h.b.f", "drop-frame DROP [h].[b].[f]"},
+    {"DROP FRAME frame", "drop-frame DROP [frame]"},
+    {"DROP VIEW v", "refused DROP VIEW"},
+    {"SET threads = 4; RESET threads; PRAGMA version", "set SET ; set RESET ; set PRAGMA"},
+    {"insert into t values (1)", "refused INSERT"},
+    {"Delete from t; UPDATE t SET a = 1; MERGE INTO t USING u ON true; TRUNCATE t",
+     "refused DELETE ; refused UPDATE ; refused MERGE ; refused TRUNCATE"},
+    {"COPY t TO 'f'; ATTACH 'f'; INSTALL x; LOAD x; BEGIN; COMMIT",
+     "refused COPY ; refused ATTACH ; refused INSTALL ; refused LOAD ; refused BEGIN ; refused "
+     "COMMIT"},
+};
+
+static void reads_statements(void **state) {
+  (void)state;
+  for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+    struct ap_arena arena;
+    struct ap_buffer printed;
+    struct ap_statement *statements = NULL;
+    uint32_t count = 0;
+    ap_error err = {0};
+    ap_arena_init(&arena, ap_allocator_system());
+    ap_buffer_init(&printed, ap_allocator_system());
+    ap_status status =
+        ap_statements_parse(&arena, ap_text_of(rows[i].sql), &statements, &count, &err);
+    if (status != AP_OK) fail_msg("%s\n  %s", rows[i].sql, err.message);
+    for (uint32_t k = 0; k < count; k++) {
+      if (k > 0) ap_buffer_append_string(&printed, " ; ");
+      print_statement(&printed, &statements[k]);
+    }
+    if (!ap_text_equal_string(ap_buffer_text(&printed), rows[i].printed)) {
+      fail_msg("%s\n  is     %s\n  wanted %s", rows[i].sql, printed.data, rows[i].printed);
+    }
+    ap_buffer_deinit(&printed);
+    ap_arena_deinit(&arena);
+  }
+}
+
+static void keeps_the_text(void **state) {
+  (void)state;
+  struct ap_arena arena;
+  struct ap_statement *statements = NULL;
+  uint32_t count = 0;
+  ap_error err = {0};
+  ap_arena_init(&arena, ap_allocator_system());
+  const char *sql = "  SELECT a /* x */ FROM t -- end\n ;\n USE h ; ";
+  check_ok(ap_statements_parse(&arena, ap_text_of(sql), &statements, &count, &err), &err);
+  assert_int_equal(count, 2);
+  check_text(statements[0].text, "SELECT a /* x */ FROM t");
+  assert_ptr_equal(statements[0].text.data, sql + 2);
+  check_text(statements[1].text, "USE h");
+  ap_arena_deinit(&arena);
+}
+
+static void errors_say_where_and_what(void **state) {
+  static const struct {
+    const char *sql;
+    const char *message;
+    const char *hint;
+  } errors[] = {
+      {"SELCT 1", "line 1, column 1: expected a statement", "did you mean SELECT?"},
+      {"SELECT 1;\n  CRATE HIVE h", "line 2, column 3: expected a statement", "CREATE"},
+      {"42", "line 1, column 1: expected a statement", ""},
+      {"SHOW HIVS", "line 1, column 6: expected HIVES, BOXES or FRAMES", "did you mean HIVES?"},
+      {"SHOW", "expected HIVES, BOXES or FRAMES (DATABASES, SCHEMAS or TABLES), found the end", ""},
+      {"SHOW HIVES IN h", "expected LIKE 'pattern' or the end of the statement, found IN", ""},
+      {"SHOW BOXES IN h.b", "expected a name of one part", ""},
+      {"SHOW FRAMES LIKE b", "expected a 'pattern', found b", ""},
+      {"USE", "line 1, column 4: expected the name of a hive or box", ""},
+      {"USE h.b.c", "line 1, column 8: expected no more parts", ""},
+      {"USE HIVE h.b", "expected a name of one part", ""},
+      {"USE h b", "line 1, column 7: expected the end of the statement, found b", ""},
+      {"USE ''", "expected the name of a hive or box, found ''", ""},
+      {"USE \"\"", "expected a name that is not empty", ""},
+      {"DESCRIBE", "expected the name of a frame, or a query", ""},
+      {"DESCRIBE a.b.c.d", "expected no more parts", ""},
+      {"CREATE FRAM f (a int)", "line 1, column 8: expected HIVE, BOX or FRAME", "FRAME"},
+      {"CREATE FRAME f", "expected ( and the columns", ""},
+      {"CREATE FRAME f ()", "line 1, column 17: expected the name of a column, found )", ""},
+      {"CREATE FRAME f (a)", "line 1, column 18: expected a type, found )", ""},
+      {"CREATE FRAME f (a int", "expected , or ), found the end", ""},
+      {"CREATE FRAME f (a int NOT)", "expected NULL behind NOT", ""},
+      {"CREATE FRAME f (a int DEFAULT 3)", "frames have no other constraints", ""},
+      {"CREATE FRAME f (a int, PRIMARY KEY (a))", "frames have no keys", ""},
+      {"CREATE FRAME f (a int) PARTITONED BY (a)", "expected PARTITIONED BY", "PARTITIONED"},
+      {"CREATE FRAME f (a int) PARTITIONED (a)", "expected BY", ""},
+      {"CREATE FRAME f (a int) PARTITIONED BY a", "expected ( and the partition columns", ""},
+      {"CREATE FRAME f (a int) PARTITIONED BY (a) x", "expected the end of the statement", ""},
+      {"CREATE HIVE IF NOT EXIST h", "expected EXISTS behind IF NOT", "EXISTS"},
+      {"CREATE HIVE a.b", "expected a name of one part", ""},
+      {"DROP FRAME f CASCAD", "expected CASCADE, RESTRICT or the end", ""},
+      {"EXPLAIN", "expected a query behind EXPLAIN", ""},
+      {"SELECT 'a", "line 1, column 8: a string without its end", ""},
+      {"SELECT \"a", "line 1, column 8: a quoted identifier without its end", ""},
+      {"SELECT\n\xC3\xA9 E'a\\'", "line 2, column 3: a string without its end", ""},
+      {"SELECT $$a$", "a dollar-quoted string without its end", ""},
+      {"SELECT 1 /* /* */", "line 1, column 10: a comment without its end", ""},
+      {"SELECT \xFF", "not UTF-8", ""},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+    struct ap_arena arena;
+    struct ap_statement *statements = NULL;
+    uint32_t count = 0;
+    ap_error err = {0};
+    ap_arena_init(&arena, ap_allocator_system());
+    ap_status status =
+        ap_statements_parse(&arena, ap_text_of(errors[i].sql), &statements, &count, &err);
+    if (status != AP_SYNTAX) fail_msg("no syntax error: %s", errors[i].sql);
+    check_contains(err.message, errors[i].message);
+    check_contains(err.hint, errors[i].hint);
+    ap_arena_deinit(&arena);
+  }
+}
+
+static void refuses_what_is_too_large(void **state) {
+  (void)state;
+  struct ap_arena arena;
+  struct ap_buffer sql;
+  struct ap_statement *statements = NULL;
+  uint32_t count = 0;
+  ap_error err = {0};
+  ap_arena_init(&arena, ap_allocator_system());
+  ap_buffer_init(&sql, ap_allocator_system());
+  ap_buffer_append_string(&sql, "CREATE FRAME f (c0 int");
+  for (int i = 1; i < 5000; i++) ap_buffer_append_format(&sql, ", c%d int", i);
+  ap_buffer_append_string(&sql, ")");
+  check_status(ap_statements_parse(&arena, ap_buffer_text(&sql), &statements, &count, &err),
+               AP_SYNTAX, &err);
+  check_contains(err.message, "at most 4096 columns");
+  while (sql.size <= 16 * 1024 * 1024) ap_buffer_append_string(&sql, "                        ");
+  check_status(ap_statements_parse(&arena, ap_buffer_text(&sql), &statements, &count, &err),
+               AP_SYNTAX, &err);
+  check_contains(err.message, "beyond the limit");
+  ap_buffer_deinit(&sql);
+  ap_arena_deinit(&arena);
+}
+
+static ap_status parse_body(void *context, struct ap_allocator *allocator, ap_error *err) {
+  struct ap_arena arena;
+  struct ap_statement *statements = NULL;
+  uint32_t count = 0;
+  ap_arena_init(&arena, allocator);
+  ap_status status = ap_statements_parse(&arena, ap_text_of(context), &statements, &count, err);
+  ap_arena_deinit(&arena);
+  return status;
+}
+
+static void survives_without_memory(void **state) {
+  (void)state;
+  char sql[] =
+      "SELECT 'a''b', E'\\n'; CREATE FRAME \"f\"\"\" (a int) PARTITIONED BY (a); DROP VIEW v";
+  assert_true(ap_sweep_memory(parse_body, sql) > 2);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(reads_statements),          cmocka_unit_test(keeps_the_text),
+      cmocka_unit_test(errors_say_where_and_what), cmocka_unit_test(refuses_what_is_too_large),
+      cmocka_unit_test(survives_without_memory),
+  };
+  return AP_RUN_TESTS(tests);
+}
