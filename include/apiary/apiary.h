@@ -279,9 +279,10 @@ typedef struct ap_import_options {
   void (*progress)(void *context, double percent);
   bool (*cancelled)(void *context);
   void *context;
+  const char *null_text; /* CSV: the text that means null beside an empty field; NULL: none */
 } ap_import_options;
 #define AP_IMPORT_OPTIONS_INIT \
-  { sizeof(ap_import_options), NULL, NULL, 0, true, AP_WRITE_APPEND, NULL, NULL, NULL }
+  { sizeof(ap_import_options), NULL, NULL, 0, true, AP_WRITE_APPEND, NULL, NULL, NULL, NULL }
 
 /* Load files into a frame as one commit. Each path is a file, a folder (all files of the format
  * below it) or a glob. */

@@ -9,6 +9,9 @@
 
 #include <string.h>
 
+/* The one object that stays where a dropped frame lay. */
+#define AP_DROPPED_MARK "_apiary_dropped"
+
 static ap_status find_partition_columns(const struct ap_frame_request *request,
                                         struct ap_arena *arena, uint32_t **out_columns,
                                         ap_error *err) {
@@ -131,22 +134,28 @@ static ap_status create_ledger(struct ap_node *node, const struct ap_frame_reque
 
 static ap_status remove_object(void *context, const struct ap_store_object *object, ap_error *err) {
   (void)err;
+  if (ap_text_ends_with(object->key, AP_TEXT("/" AP_DROPPED_MARK))) return AP_OK;
   (void)!ap_store_remove(context, object->key, NULL);
   return AP_OK;
 }
 
-/* The objects below a location that no name leads to any more. */
+/* The objects below a location that no name leads to any more, but for a mark that goes there first
+ * and stays: a location with an object in it is never chosen again, so that a slow remover can
+ * never meet the files of a later frame. */
 static void remove_location(struct ap_node *node, struct ap_text location) {
-  struct ap_buffer prefix;
-  ap_buffer_init(&prefix, ap_node_env(node)->allocator);
-  ap_buffer_append_text(&prefix, location);
-  ap_buffer_append_string(&prefix, "/");
-  if (ap_buffer_check(&prefix, NULL) == AP_OK) {
-    struct ap_store *store = ap_node_store(node);
-    (void)!ap_store_list(store, ap_buffer_text(&prefix), (struct ap_text){0}, remove_object, store,
-                         NULL);
+  struct ap_store *store = ap_node_store(node);
+  struct ap_buffer key;
+  ap_buffer_init(&key, ap_node_env(node)->allocator);
+  ap_buffer_append_text(&key, location);
+  ap_buffer_append_string(&key, "/");
+  size_t prefix_size = key.size;
+  ap_buffer_append_string(&key, AP_DROPPED_MARK);
+  if (ap_buffer_check(&key, NULL) == AP_OK &&
+      ap_store_put(store, ap_buffer_text(&key), AP_TEXT("{}"), NULL) == AP_OK) {
+    const struct ap_text prefix = {key.data, prefix_size};
+    (void)!ap_store_list(store, prefix, (struct ap_text){0}, remove_object, store, NULL);
   }
-  ap_buffer_deinit(&prefix);
+  ap_buffer_deinit(&key);
 }
 
 static ap_status create_frame(struct ap_node *node, const struct ap_frame_request *request,
@@ -197,6 +206,23 @@ ap_status ap_frame_define(struct ap_node *node, const struct ap_frame_request *r
 
 /* ---- dropping -------------------------------------------------------------------------------- */
 
+/* Whether some name leads to the location, after all: what was listed before the drop may have been
+ * dropped, or spared, by somebody else. When that cannot be told, it is. */
+static bool is_location_named(struct ap_node *node, struct ap_text location) {
+  const struct ap_text all = {NULL, 0};
+  struct ap_frame_entry *entries = NULL;
+  uint32_t count = 0;
+  struct ap_arena arena;
+  ap_arena_init(&arena, ap_node_env(node)->allocator);
+  bool is_named = ap_catalog_list_frames(ap_node_catalog(node), all, all, &arena, &entries, &count,
+                                         NULL) != AP_OK;
+  for (uint32_t i = 0; !is_named && i < count; ++i) {
+    is_named = ap_text_equal(entries[i].location, location);
+  }
+  ap_arena_deinit(&arena);
+  return is_named;
+}
+
 static ap_status list_what_goes(struct ap_node *node, const struct ap_drop_request *request,
                                 struct ap_arena *arena, struct ap_frame_entry **out_entries,
                                 uint32_t *out_count, ap_error *err) {
@@ -242,7 +268,7 @@ ap_status ap_drop(struct ap_node *node, const struct ap_drop_request *request, a
         ap_catalog_drop_hive(catalog, request->hive, request->cascade, request->if_exists, err);
   }
   for (uint32_t i = 0; status == AP_OK && i < count; ++i) {
-    remove_location(node, entries[i].location);
+    if (!is_location_named(node, entries[i].location)) remove_location(node, entries[i].location);
   }
   ap_arena_deinit(&arena);
   return status;
