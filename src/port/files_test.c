@@ -14,6 +14,7 @@
 #include "testing/sim.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -44,7 +45,7 @@ static int set_up_simulated(void **state) {
   fixture->sim = ap_sim_create(ap_test_seed("simulated files"));
   fixture->env = ap_sim_env(fixture->sim);
   fixture->files = fixture->env->files;
-  snprintf(fixture->root, sizeof(fixture->root), "/root/of the test");
+  snprintf(fixture->root, sizeof(fixture->root), "/data/of the test");
   *state = fixture;
   return fixture->files->make_folders(fixture->files, fixture->root, NULL) == AP_OK ? 0 : 1;
 }
@@ -345,6 +346,55 @@ static void test_races_have_one_winner(void **state) {
   assert_int_equal(creates_won, ROUNDS);
 }
 
+struct holder {
+  struct fixture *fixture;
+  _Atomic int *inside;
+  int most_inside;
+  int turns;
+};
+
+/* Whoever has the lock takes its name away before giving it back, as the sweeper of a store does.
+ */
+static void hold_and_remove(void *context) {
+  struct holder *holder = context;
+  struct ap_files *files = holder->fixture->files;
+  char path[128];
+  snprintf(path, sizeof(path), "%s/lock", holder->fixture->root);
+  for (int i = 0; i < 20 * ROUNDS; i++) {
+    enum ap_file_lock result = AP_FILE_LOCK_HELD_ELSEWHERE;
+    void *handle = NULL;
+    if (files->try_lock(files, path, &result, &handle, NULL) != AP_OK) continue;
+    if (result != AP_FILE_LOCK_TAKEN) continue;
+    int inside = atomic_fetch_add(holder->inside, 1) + 1;
+    if (inside > holder->most_inside) holder->most_inside = inside;
+    struct ap_file_info info;
+    for (int look = 0; look < 20; look++) (void)files->info(files, path, &info, NULL); /* a while */
+    atomic_fetch_sub(holder->inside, 1);
+    holder->turns++;
+    (void)files->remove_file(files, path, NULL);
+    files->unlock(files, handle);
+  }
+}
+
+static void test_a_lock_without_its_name_is_none(void **state) {
+  struct fixture *fixture = *state;
+  struct ap_threads *threads = fixture->env->threads;
+  _Atomic int inside = 0;
+  struct holder holders[RACERS];
+  struct ap_thread *started[RACERS];
+  for (int i = 0; i < RACERS; i++) {
+    holders[i] = (struct holder){.fixture = fixture, .inside = &inside};
+    check_ok(threads->spawn(threads, hold_and_remove, &holders[i], &started[i], NULL), NULL);
+  }
+  int turns = 0;
+  for (int i = 0; i < RACERS; i++) {
+    threads->join(threads, started[i]);
+    assert_in_range(holders[i].most_inside, 0, 1);
+    turns += holders[i].turns;
+  }
+  assert_true(turns > 0);
+}
+
 static ap_status read_file(void *context, struct ap_allocator *allocator, ap_error *err) {
   struct fixture *fixture = context;
   struct ap_buffer buffer;
@@ -475,19 +525,20 @@ static void test_locks_between_processes(void **state) {
   }
 }
 
-#define SUITE(set_up)                                                                 \
-  cmocka_unit_test_setup_teardown(test_create_and_read, set_up, tear_down),           \
-      cmocka_unit_test_setup_teardown(test_large_files, set_up, tear_down),           \
-      cmocka_unit_test_setup_teardown(test_info, set_up, tear_down),                  \
-      cmocka_unit_test_setup_teardown(test_sync, set_up, tear_down),                  \
-      cmocka_unit_test_setup_teardown(test_link, set_up, tear_down),                  \
-      cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),                \
-      cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),                \
-      cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),               \
-      cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),                  \
-      cmocka_unit_test_setup_teardown(test_remove_tree, set_up, tear_down),           \
-      cmocka_unit_test_setup_teardown(test_locks, set_up, tear_down),                 \
-      cmocka_unit_test_setup_teardown(test_races_have_one_winner, set_up, tear_down), \
+#define SUITE(set_up)                                                                           \
+  cmocka_unit_test_setup_teardown(test_create_and_read, set_up, tear_down),                     \
+      cmocka_unit_test_setup_teardown(test_large_files, set_up, tear_down),                     \
+      cmocka_unit_test_setup_teardown(test_info, set_up, tear_down),                            \
+      cmocka_unit_test_setup_teardown(test_sync, set_up, tear_down),                            \
+      cmocka_unit_test_setup_teardown(test_link, set_up, tear_down),                            \
+      cmocka_unit_test_setup_teardown(test_rename, set_up, tear_down),                          \
+      cmocka_unit_test_setup_teardown(test_remove, set_up, tear_down),                          \
+      cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),                         \
+      cmocka_unit_test_setup_teardown(test_list, set_up, tear_down),                            \
+      cmocka_unit_test_setup_teardown(test_remove_tree, set_up, tear_down),                     \
+      cmocka_unit_test_setup_teardown(test_locks, set_up, tear_down),                           \
+      cmocka_unit_test_setup_teardown(test_races_have_one_winner, set_up, tear_down),           \
+      cmocka_unit_test_setup_teardown(test_a_lock_without_its_name_is_none, set_up, tear_down), \
       cmocka_unit_test_setup_teardown(test_running_out_of_memory, set_up, tear_down)
 
 int main(void) {

@@ -26,7 +26,7 @@ struct fixture {
 static int set_up(void **state) {
   static struct fixture fixture;
   fixture = (struct fixture){.sim = ap_sim_create(ap_test_seed("faulty store"))};
-  check_ok(ap_store_local_open(ap_sim_env(fixture.sim), "/root", AP_DURABLE, &fixture.inner,
+  check_ok(ap_store_local_open(ap_sim_env(fixture.sim), "/store", AP_DURABLE, &fixture.inner,
                                &fixture.err),
            &fixture.err);
   ap_faulty_store_init(&fixture.faulty, fixture.inner);
@@ -86,7 +86,7 @@ static void test_everything_is_passed_on(void **state) {
   check_inner(fixture, "a/x", NULL);
   ap_buffer_clear(&buffer);
   check_ok(ap_store_local_path(store, AP_TEXT("a/y"), &buffer, err), err);
-  assert_string_equal(buffer.data, "/root/a/y");
+  assert_string_equal(buffer.data, "/store/a/y");
   ap_buffer_clear(&buffer);
   check_ok(ap_store_staging_path(store, &buffer, err), err);
   ap_buffer_append_string(&buffer, "/f");
@@ -166,7 +166,7 @@ enum { WRITES = 4 };
 static int write_some(struct ap_sim *sim, bool replace) {
   struct ap_store *store = NULL;
   int acknowledged = 0;
-  if (ap_store_local_open(ap_sim_env(sim), "/data/root", AP_DURABLE, &store, NULL) != AP_OK)
+  if (ap_store_local_open(ap_sim_env(sim), "/data/store", AP_DURABLE, &store, NULL) != AP_OK)
     return 0;
   for (int i = 0; i < WRITES; i++) {
     char key[32];
@@ -187,7 +187,7 @@ static int write_some(struct ap_sim *sim, bool replace) {
 static void check_survivors(struct ap_sim *sim, int acknowledged, bool replace) {
   struct ap_store *store = NULL;
   ap_error err = {0};
-  check_ok(ap_store_local_open(ap_sim_env(sim), "/data/root", AP_DURABLE, &store, &err), &err);
+  check_ok(ap_store_local_open(ap_sim_env(sim), "/data/store", AP_DURABLE, &store, &err), &err);
   struct ap_buffer buffer;
   ap_buffer_init(&buffer, ap_allocator_system());
   for (int i = 0; i < WRITES; i++) {

@@ -52,8 +52,10 @@ static void test_a_crash_forgets_what_was_not_synced(void **state) {
   assert_string_equal(content(files, "/d/e/other folder"), "(none)");
   struct ap_file_info info;
   check_ok(files->info(files, "/d/e", &info, NULL), NULL);
+  check_ok(files->sync_folder(files, "/d", NULL), NULL); /* brings nothing back */
   ap_sim_crash(sim, AP_SIM_CRASH_FORGETS);
   assert_string_equal(content(files, "/d/both"), "kept");
+  assert_string_equal(content(files, "/d/data only"), "(none)");
   ap_sim_destroy(sim);
 }
 
