@@ -296,6 +296,18 @@ static ap_status put_change(struct attempt *attempt, int64_t version, ap_error *
   return status;
 }
 
+/* What was found after a lost reply can be seen, but may not be durable yet. */
+static ap_status settle(struct attempt *attempt, ap_error *err) {
+  int64_t version = attempt->lookout.before->version + 1;
+  struct key key = version_key(version);
+  if (ap_store_settle(attempt->catalog->store, ap_text_of(key.text), err) == AP_OK) return AP_OK;
+  ap_catalog_state_release(attempt->lookout.before);
+  attempt->lookout.before = NULL;
+  attempt->unsure_version = version;
+  attempt->lost_replies = AP_LOST_REPLIES_MAX; /* it is not met a second time */
+  return AP_OUTCOME_UNKNOWN;
+}
+
 /* One try at the next version. AP_ALREADY_EXISTS and AP_OUTCOME_UNKNOWN: somebody, perhaps we
  * ourselves, made or may make the version: read on and see. */
 static ap_status try_once(struct attempt *attempt, ap_error *err) {
@@ -307,7 +319,10 @@ static ap_status try_once(struct attempt *attempt, ap_error *err) {
   if (known->version >= attempt->unsure_version) attempt->unsure_version = -1;
   bool needed = false;
   ap_status status = AP_OK;
-  if (attempt->lookout.before != NULL) goto done;
+  if (attempt->lookout.before != NULL) {
+    status = settle(attempt, err);
+    goto done;
+  }
   status = ap_catalog_wish_check(known, attempt->wish, &needed, err);
   attempt->needless = status == AP_OK && !needed;
   if (status != AP_OK || !needed) goto done;
@@ -341,7 +356,7 @@ static ap_status finish(struct attempt *attempt, ap_status status, ap_error *err
                    AP_COMMIT_ATTEMPTS_MAX);
   }
   /* A later failure does not tell what became of the put. */
-  if (status != AP_OUTCOME_UNKNOWN) {
+  if (err == NULL || err->code != AP_OUTCOME_UNKNOWN) {
     ap_error cause = {0};
     if (err != NULL) cause = *err;
     (void)AP_FAIL(err, AP_OUTCOME_UNKNOWN,

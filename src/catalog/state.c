@@ -291,6 +291,15 @@ static ap_status apply_create(struct ap_catalog_state *state,
       .location = action->location,
       .created_ms = action->created_ms,
   };
+  /* What it lies in is named as that was created; when it is missing the insertion says so. */
+  const struct ap_catalog_entry *parent = NULL;
+  if (parts.box.size > 0) {
+    struct ap_text none = {0};
+    struct ap_text box = parts.name.size > 0 ? parts.box : none;
+    parent = ap_catalog_state_find(state, parts.hive, box, none);
+  }
+  if (parent != NULL) parts.hive = parent->hive;
+  if (parent != NULL && parent->box.size > 0) parts.box = parent->box;
   struct ap_catalog_entry *entry;
   AP_TRY(ap_catalog_entry_create(state->allocator, &parts, &entry, err));
   return ap_catalog_state_insert(state, entry, err);
