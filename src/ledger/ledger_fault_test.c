@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Goal: whatever fails, and whenever, a commit is there whole or not at all, an acknowledged one is
+ * there, the frame opens, and errors are clear.
+ * Method: one script of create, appends, an overwrite and a checkpoint; every store call of it made
+ * to fail in turn in four ways, every file-system call made the moment of a power loss, every
+ * allocation made to fail, replies lost while rivals commit.
+ */
+#include "ledger/ledger.h"
+
+#include "testing/check.h"
+#include "testing/ledger_world.h"
+#include "testing/random.h"
+
+#include <stdio.h>
+
+enum { STEPS = 6, CELLS = 2 };
+
+enum step_kind { STEP_CREATE, STEP_APPEND, STEP_OVERWRITE, STEP_CHECKPOINT };
+
+static const enum step_kind script[STEPS] = {STEP_CREATE,    STEP_APPEND, STEP_APPEND,
+                                             STEP_OVERWRITE, STEP_APPEND, STEP_CHECKPOINT};
+
+struct outcome {
+  ap_status status[STEPS];
+  char paths[STEPS][CELLS][64];
+};
+
+static ap_status run_step(struct ap_ledger_world *world, struct ap_ledger *ledger, int step,
+                          struct outcome *outcome) {
+  static const struct ap_property property = {AP_TEXT("delta.checkpointInterval"), AP_TEXT("2")};
+  struct ap_commit_result result;
+  int64_t version = 0;
+  struct ap_world_write write = {.overwrite = script[step] == STEP_OVERWRITE,
+                                 .cell_count = CELLS,
+                                 .rows_per_cell = 1,
+                                 .out_paths = outcome->paths[step]};
+  ap_error_clear(&world->err);
+  switch (script[step]) {
+    case STEP_CREATE:
+      return ap_ledger_world_create_table(world, ledger, false, &property, 1);
+    case STEP_APPEND:
+    case STEP_OVERWRITE:
+      return ap_ledger_world_write(world, ledger, &write, &result, &world->err);
+    case STEP_CHECKPOINT:
+      break;
+  }
+  return ap_ledger_checkpoint(ledger, &version, &world->err);
+}
+
+/* Run the script to its first failure, or to the end of the step in which the fault struck, so that
+ * no later step makes up for it. */
+static void run_script(struct ap_ledger_world *world, struct outcome *outcome) {
+  struct ap_ledger *ledger = ap_ledger_world_open(world);
+  memset(outcome, 0, sizeof(*outcome));
+  for (int i = 0; i < STEPS; i++) outcome->status[i] = AP_END;
+  for (int i = 0; i < STEPS; i++) {
+    outcome->status[i] = run_step(world, ledger, i, outcome);
+    if (outcome->status[i] == AP_OK && !ap_sim_fault_struck(world->sim)) continue;
+    if (outcome->status[i] == AP_OK) break;
+    assert_int_equal(world->err.code, outcome->status[i]);
+    assert_true(strlen(world->err.message) > 10);
+    break;
+  }
+  ap_ledger_close(ledger);
+}
+
+static uint32_t count_paths(const struct ap_snapshot *snapshot, char (*paths)[64]) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < snapshot->cell_count; i++) {
+    for (int k = 0; k < CELLS; k++) {
+      count += ap_text_equal_string(snapshot->cells[i]->path, paths[k]) ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+/* Steps before `failed` are there; the failed one is there whole or not; nothing else is. */
+static void check_outcome(struct ap_ledger_world *world, struct outcome *outcome) {
+  struct ap_ledger *ledger = ap_ledger_world_open(world);
+  struct ap_snapshot *snapshot = NULL;
+  ap_status status = ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &snapshot, &world->err);
+  if (status == AP_NOT_FOUND && outcome->status[0] != AP_OK) {
+    ap_ledger_close(ledger);
+    return;
+  }
+  check_ok(status, &world->err);
+  bool failed_is_there = false;
+  int failed = STEPS;
+  for (int i = STEPS - 1; i >= 0; i--) {
+    if (outcome->status[i] != AP_OK && outcome->status[i] != AP_END) failed = i;
+  }
+  if (failed < STEPS && (script[failed] == STEP_APPEND || script[failed] == STEP_OVERWRITE)) {
+    uint32_t count = count_paths(snapshot, outcome->paths[failed]);
+    assert_true(count == 0 || count == CELLS);
+    failed_is_there = count == CELLS;
+  }
+  uint32_t expected = 0;
+  for (int i = 0; i < STEPS; i++) {
+    bool there = outcome->status[i] == AP_OK || (i == failed && failed_is_there);
+    if (script[i] == STEP_OVERWRITE && there) expected = 0;
+    if ((script[i] == STEP_OVERWRITE || script[i] == STEP_APPEND) && there) expected += CELLS;
+  }
+  assert_int_equal(snapshot->cell_count, expected);
+  ap_snapshot_release(snapshot);
+  /* and it can be written */
+  check_ok(ap_ledger_world_append(world, ledger, &world->err), &world->err);
+  ap_ledger_close(ledger);
+}
+
+static void every_store_call_may_fail(void **state) {
+  (void)state;
+  static const enum ap_store_fault faults[] = {AP_STORE_FAULT_BEFORE, AP_STORE_FAULT_NO_SPACE,
+                                               AP_STORE_FAULT_AFTER, AP_STORE_FAULT_DOWN};
+  int64_t struck = 0;
+  for (size_t f = 0; f < sizeof(faults) / sizeof(faults[0]); f++) {
+    for (int64_t n = 1;; n++) {
+      struct ap_ledger_world *world = ap_ledger_world_create(3);
+      struct outcome outcome;
+      ap_faulty_store_arm(&world->faulty, faults[f], AP_STORE_ALL, n);
+      run_script(world, &outcome);
+      bool done = world->faulty.faults == 0;
+      struck += done ? 0 : 1;
+      ap_faulty_store_arm(&world->faulty, AP_STORE_FAULT_NONE, AP_STORE_ALL, 0);
+      check_outcome(world, &outcome);
+      for (int i = 0; done && i < STEPS; i++) assert_int_equal(outcome.status[i], AP_OK);
+      ap_ledger_world_destroy(world);
+      if (done) break;
+    }
+  }
+  assert_true(struck > 100);
+}
+
+static void power_may_fail_at_every_file_call(void **state) {
+  (void)state;
+  static const enum ap_sim_fault faults[] = {AP_SIM_FAULT_POWER_LOSS, AP_SIM_FAULT_LOST_REPLY,
+                                             AP_SIM_FAULT_IO, AP_SIM_FAULT_NO_SPACE,
+                                             AP_SIM_FAULT_TORN_WRITE};
+  for (size_t f = 0; f < sizeof(faults) / sizeof(faults[0]); f++) {
+    bool done = false;
+    for (int64_t n = 1; !done; n++) {
+      for (int gamble = 0; gamble < 2; gamble++) {
+        struct ap_ledger_world *world = ap_ledger_world_create((uint64_t)n);
+        struct outcome outcome;
+        ap_sim_fail_file_call(world->sim, n, faults[f]);
+        run_script(world, &outcome);
+        done = !ap_sim_fault_struck(world->sim);
+        ap_sim_crash(world->sim, gamble ? AP_SIM_CRASH_GAMBLES : AP_SIM_CRASH_FORGETS);
+        ap_ledger_world_reopen_store(world);
+        check_outcome(world, &outcome);
+        ap_ledger_world_destroy(world);
+      }
+    }
+  }
+}
+
+static void every_allocation_may_fail(void **state) {
+  (void)state;
+  bool done = false;
+  for (int64_t n = 1; !done; n++) {
+    struct ap_ledger_world *world = ap_ledger_world_create(3);
+    struct outcome outcome;
+    struct ap_ledger *ledger = ap_ledger_world_open(world);
+    memset(&outcome, 0, sizeof(outcome));
+    for (int i = 0; i < STEPS; i++) outcome.status[i] = AP_END;
+    world->memory.allocations = 0;
+    world->memory.failures = 0;
+    world->memory.fail_at = n;
+    for (int i = 0; i < STEPS; i++) {
+      outcome.status[i] = run_step(world, ledger, i, &outcome);
+      if (outcome.status[i] == AP_OK) continue;
+      assert_int_equal(outcome.status[i], AP_OUT_OF_MEMORY);
+      break;
+    }
+    done = world->memory.failures == 0;
+    world->memory.fail_at = 0;
+    ap_ledger_close(ledger);
+    check_outcome(world, &outcome);
+    ap_ledger_world_destroy(world);
+  }
+}
+
+static ap_status visit_nothing(void *context, const struct ap_history_entry *entry, ap_error *err) {
+  (void)context;
+  (void)err;
+  return entry->version >= 0 ? AP_OK : AP_END;
+}
+
+static ap_status read_everything(void *context, struct ap_allocator *allocator, ap_error *err) {
+  struct ap_ledger_world *world = context;
+  struct ap_env env = world->env;
+  struct ap_ledger *ledger = NULL;
+  struct ap_snapshot *snapshot = NULL;
+  env.allocator = allocator;
+  AP_TRY(ap_ledger_open(&env, &world->faulty.base, &world->codec.base, AP_TEXT("hive/frame"),
+                        &ledger, err));
+  ap_status status = ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &snapshot, err);
+  if (status == AP_OK) {
+    ap_snapshot_release(snapshot);
+    snapshot = NULL;
+    status = ap_ledger_snapshot(ledger, AP_AT_VERSION, 2, &snapshot, err);
+  }
+  if (status == AP_OK) {
+    ap_snapshot_release(snapshot);
+    snapshot = NULL;
+    status = ap_ledger_snapshot(ledger, AP_AT_TIMESTAMP, INT64_MAX, &snapshot, err);
+  }
+  if (status == AP_OK) status = ap_ledger_history(ledger, 0, visit_nothing, NULL, err);
+  ap_snapshot_release(snapshot);
+  ap_ledger_close(ledger);
+  return status;
+}
+
+static void reading_survives_lack_of_memory(void **state) {
+  (void)state;
+  struct ap_ledger_world *world = ap_ledger_world_create(3);
+  struct outcome outcome;
+  run_script(world, &outcome);
+  assert_true(ap_sweep_memory(read_everything, world) > 50);
+  ap_ledger_world_destroy(world);
+}
+
+/* Rivals. */
+
+struct rival {
+  struct ap_ledger_world *world;
+  struct ap_ledger *ledger;
+  int left;         /* how often it is quicker */
+  bool busy;        /* its own calls pass through the same store */
+  const char *with; /* instead of an append: the file it puts as the next version */
+};
+
+static void rival_is_quicker(void *context, enum ap_store_operation operation, struct ap_text key) {
+  struct rival *rival = context;
+  if (rival->busy || rival->left == 0 || operation != AP_STORE_PUT_IF_ABSENT) return;
+  rival->left -= 1;
+  rival->busy = true;
+  if (rival->with) {
+    check_ok(ap_store_put_if_absent(rival->world->local, key, ap_text_of(rival->with),
+                                    &rival->world->err),
+             &rival->world->err);
+  } else {
+    check_ok(ap_ledger_world_append(rival->world, rival->ledger, &rival->world->err),
+             &rival->world->err);
+  }
+  rival->busy = false;
+}
+
+static void losers_rebase(void **state) {
+  (void)state;
+  struct ap_ledger_world *world = ap_ledger_world_create(5);
+  struct ap_ledger *ledger = ap_ledger_world_open(world);
+  struct rival rival = {.world = world, .ledger = ap_ledger_world_open(world), .left = 0};
+  struct ap_commit_result result;
+  ap_faulty_store_set_hook(&world->faulty, rival_is_quicker, &rival);
+  check_ok(ap_ledger_world_create_table(world, ledger, false, NULL, 0), &world->err);
+  struct ap_world_write write = {.cell_count = 1, .rows_per_cell = 1};
+  rival.left = 3;
+  check_ok(ap_ledger_world_write(world, ledger, &write, &result, &world->err), &world->err);
+  assert_int_equal(result.attempt_count, 4);
+  assert_int_equal(result.version, 4);
+  /* an overwrite removes what is there when it lands, the rivals' cells included */
+  write.overwrite = true;
+  rival.left = 2;
+  check_ok(ap_ledger_world_write(world, ledger, &write, &result, &world->err), &world->err);
+  assert_int_equal(result.version, 7);
+  assert_int_equal(result.removed_count, 6);
+  /* a rival that reaches our application's version makes us skip */
+  struct ap_world_write once = {.cell_count = 1, .app_id = "app", .app_version = 1};
+  rival.with = "{\"txn\":{\"appId\":\"app\",\"version\":5}}\n";
+  rival.left = 1;
+  check_ok(ap_ledger_world_write(world, ledger, &once, &result, &world->err), &world->err);
+  assert_true(result.skipped);
+  assert_int_equal(result.version, 8);
+  /* a new protocol is a conflict that names both versions */
+  rival.with = "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":3}}\n";
+  rival.left = 1;
+  check_status(ap_ledger_world_write(world, ledger, &write, &result, &world->err), AP_CONFLICT,
+               &world->err);
+  check_contains(world->err.message, "version 8");
+  check_contains(world->err.message, "version 9");
+  ap_ledger_close(rival.ledger);
+  ap_ledger_close(ledger);
+  ap_ledger_world_destroy(world);
+}
+
+static void lost_replies_are_recognised(void **state) {
+  (void)state;
+  struct ap_ledger_world *world = ap_ledger_world_create(5);
+  struct ap_ledger *ledger = ap_ledger_world_open(world);
+  struct rival rival = {.world = world, .ledger = ap_ledger_world_open(world)};
+  struct ap_commit_result result;
+  struct ap_snapshot *snapshot = NULL;
+  ap_faulty_store_arm(&world->faulty, AP_STORE_FAULT_AFTER, AP_STORE_PUT_IF_ABSENT, 1);
+  check_ok(ap_ledger_world_create_table(world, ledger, false, NULL, 0), &world->err);
+  struct ap_world_write write = {.cell_count = 1, .rows_per_cell = 1};
+  for (int i = 0; i < 5; i++) {
+    write.overwrite = i == 3;
+    ap_faulty_store_arm(&world->faulty, AP_STORE_FAULT_AFTER, AP_STORE_PUT_IF_ABSENT, 1);
+    check_ok(ap_ledger_world_write(world, ledger, &write, &result, &world->err), &world->err);
+    assert_int_equal(result.version, i + 1);
+    assert_int_equal(result.removed_count, i == 3 ? 3 : 0);
+    assert_int_equal(world->faulty.faults, 1);
+  }
+  /* a lost reply to a commit that a rival had beaten: ours comes after */
+  ap_faulty_store_set_hook(&world->faulty, rival_is_quicker, &rival);
+  rival.left = 1;
+  ap_faulty_store_arm(&world->faulty, AP_STORE_FAULT_AFTER, AP_STORE_PUT_IF_ABSENT, 3);
+  check_ok(ap_ledger_world_write(world, ledger, &write, &result, &world->err), &world->err);
+  assert_int_equal(result.version, 7);
+  check_ok(ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &snapshot, &world->err), &world->err);
+  assert_int_equal(snapshot->version, 7);
+  assert_int_equal(snapshot->cell_count, 4);
+  ap_snapshot_release(snapshot);
+  ap_ledger_close(rival.ledger);
+  ap_ledger_close(ledger);
+  ap_ledger_world_destroy(world);
+}
+
+/* The commit arrives, its reply does not, and then nothing can be read. */
+struct silence {
+  struct ap_ledger_world *world;
+  bool fell;
+};
+
+static void fall_silent(void *context, enum ap_store_operation operation, struct ap_text key) {
+  struct silence *silence = context;
+  (void)key;
+  if (operation == AP_STORE_PUT_IF_ABSENT) {
+    silence->fell = true;
+    ap_faulty_store_arm(&silence->world->faulty, AP_STORE_FAULT_AFTER, AP_STORE_PUT_IF_ABSENT, 1);
+  } else if (silence->fell) {
+    ap_faulty_store_arm(&silence->world->faulty, AP_STORE_FAULT_DOWN, AP_STORE_ALL, 1);
+  }
+}
+
+static void an_unreadable_outcome_is_told(void **state) {
+  (void)state;
+  struct ap_ledger_world *world = ap_ledger_world_create(5);
+  struct ap_ledger *ledger = ap_ledger_world_open(world);
+  struct ap_snapshot *snapshot = NULL;
+  struct silence silence = {.world = world};
+  check_ok(ap_ledger_world_create_table(world, ledger, false, NULL, 0), &world->err);
+  ap_faulty_store_set_hook(&world->faulty, fall_silent, &silence);
+  check_status(ap_ledger_world_append(world, ledger, &world->err), AP_OUTCOME_UNKNOWN, &world->err);
+  check_contains(world->err.message, "version 1");
+  ap_faulty_store_set_hook(&world->faulty, NULL, NULL);
+  ap_faulty_store_arm(&world->faulty, AP_STORE_FAULT_NONE, AP_STORE_ALL, 0);
+  check_ok(ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &snapshot, &world->err), &world->err);
+  assert_int_equal(snapshot->version, 1);
+  ap_snapshot_release(snapshot);
+  ap_ledger_close(ledger);
+  ap_ledger_world_destroy(world);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_store_call_may_fail),
+      cmocka_unit_test(power_may_fail_at_every_file_call),
+      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(reading_survives_lack_of_memory),
+      cmocka_unit_test(losers_rebase),
+      cmocka_unit_test(lost_replies_are_recognised),
+      cmocka_unit_test(an_unreadable_outcome_is_told),
+  };
+  return AP_RUN_TESTS(tests);
+}
