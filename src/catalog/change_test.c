@@ -257,6 +257,71 @@ static void test_lost_replies(void **state) {
   assert_int_equal(lost, STEPS);
 }
 
+/* A store in which the first put_if_absent is still under way when its reply is given up, and the
+ * second one meets a full disk. */
+struct slow_store {
+  struct ap_store base;
+  struct ap_store *inner;
+  int puts;
+  struct ap_buffer key;
+  struct ap_buffer data;
+};
+
+static ap_status slow_get(struct ap_store *self, struct ap_text key, int64_t offset, int64_t size,
+                          struct ap_buffer *out, ap_error *err) {
+  return ap_store_get(((struct slow_store *)self)->inner, key, offset, size, out, err);
+}
+
+static ap_status slow_list(struct ap_store *self, struct ap_text prefix, struct ap_text start_after,
+                           ap_store_visit visit, void *context, ap_error *err) {
+  return ap_store_list(((struct slow_store *)self)->inner, prefix, start_after, visit, context,
+                       err);
+}
+
+static ap_status slow_put_if_absent(struct ap_store *self, struct ap_text key, struct ap_text data,
+                                    ap_error *err) {
+  struct slow_store *slow = (struct slow_store *)self;
+  slow->puts++;
+  if (slow->puts > 1) {
+    (void)key;
+    return AP_NO_SPACE;
+  }
+  ap_buffer_append_text(&slow->key, key);
+  ap_buffer_append_text(&slow->data, data);
+  if (err != NULL) *err = (ap_error){.code = AP_OUTCOME_UNKNOWN};
+  return AP_OUTCOME_UNKNOWN;
+}
+
+static const struct ap_store_vtable slow_vtable = {
+    .get = slow_get, .list = slow_list, .put_if_absent = slow_put_if_absent};
+
+/* A definite failure after a lost reply does not make the change a failure. */
+static void test_late_put(void **state) {
+  (void)state;
+  struct world world;
+  world_init(&world, 1);
+  check_ok(open_world(&world), &world.err);
+  struct slow_store slow = {.base = {.vtable = &slow_vtable, .description = "slow"},
+                            .inner = world.store};
+  ap_buffer_init(&slow.key, ap_allocator_system());
+  ap_buffer_init(&slow.data, ap_allocator_system());
+  struct ap_catalog *catalog;
+  check_ok(ap_catalog_open(world.env, &slow.base, &catalog, &world.err), &world.err);
+  check_status(ap_catalog_create_hive(catalog, text("a"), false, &world.err), AP_OUTCOME_UNKNOWN,
+               &world.err);
+  assert_int_equal(world.err.code, AP_OUTCOME_UNKNOWN);
+  check_contains(world.err.hint, "look whether");
+  assert_int_equal(slow.puts, 2);
+  check_ok(ap_store_put_if_absent(world.store, ap_buffer_text(&slow.key),
+                                  ap_buffer_text(&slow.data), &world.err),
+           &world.err);
+  assert_true(exists(&world, "a", "", ""));
+  ap_catalog_close(catalog);
+  ap_buffer_deinit(&slow.key);
+  ap_buffer_deinit(&slow.data);
+  world_deinit(&world);
+}
+
 /* ---- rivals ---------------------------------------------------------------------------------- */
 
 struct rival {
@@ -557,6 +622,7 @@ int main(void) {
       cmocka_unit_test(test_power_loss_after_success),
       cmocka_unit_test(test_store_faults),
       cmocka_unit_test(test_lost_replies),
+      cmocka_unit_test(test_late_put),
       cmocka_unit_test(test_rivals),
       cmocka_unit_test(test_broken_changes),
       cmocka_unit_test(test_broken_checkpoints),
