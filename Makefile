@@ -7,7 +7,7 @@ PRESET ?= dev
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help deps dev-deps spark-deps build release install demo test bench asan tsan fuzz sim \
+.PHONY: help deps dev-deps spark-deps build release install wheel demo test bench asan tsan fuzz sim \
         soak lint format clean distclean
 
 help: ## tell what there is
@@ -32,9 +32,18 @@ build: deps ## build everything into build/dev (PRESET=release and so on for ano
 release: ## build everything, optimised, into build/release
 	@$(MAKE) build PRESET=release
 
-install: dev-deps ## install the Python package, as it is now, into .venv
+install: dev-deps ## install the Python package into .venv, over the library of PRESET
+	@cmake --preset $(PRESET) >build/configure-$(PRESET).log 2>&1 || \
+	    { cat build/configure-$(PRESET).log; exit 1; }
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target apiary
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps \
-	    --no-build-isolation --force-reinstall ./python
+	    --no-build-isolation --force-reinstall -C build-dir=$(CURDIR)/build/python \
+	    -C cmake.define.APIARY_BUNDLE=OFF \
+	    -C cmake.define.APIARY_LIBRARY_DIR=$(CURDIR)/build/$(PRESET)/src -e ./python
+
+wheel: dev-deps ## build a wheel that holds all it needs into dist/
+	@.venv/bin/python -m pip wheel -q --disable-pip-version-check --no-deps \
+	    --no-build-isolation -C build-dir=$(CURDIR)/build/wheel -w dist ./python
 
 demo: dev-deps ## build, install into .venv, load real data, ask it questions
 	@$(MAKE) build install PRESET=release

@@ -172,10 +172,10 @@ def test_python(outcome, options):
     if any((ROOT / "tests").rglob("test_*.py")):
         flags = ["-n", str(workers()), "--ignore", "tests/spark", "tests"]
         pytest(outcome, "python", flags)
-    packages = sorted(p.parent.name for p in (ROOT / "python" / "src").glob("*/__init__.py"))
+    packages = sorted(p.parent for p in (ROOT / "python" / "src").glob("*/__init__.py"))
     if packages:
         # Status 5: there is no example in any docstring.
-        pytest(outcome, "doctests", ["--doctest-modules", "--pyargs"] + packages, (0, 5))
+        pytest(outcome, "doctests", ["--doctest-modules"] + packages, (0, 5))
 
 
 def test_spark(outcome, options):

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The type Session: SQL, and what USE set.
+ *
+ * A session runs one query at a time; a second one at the same time is an error, not a crash. The
+ * package keeps a pool of them.
+ */
+#include "core.h"
+
+#include <string.h>
+
+typedef struct {
+  PyObject_HEAD struct core_shared *shared;
+  ap_session *session;
+  bool busy;
+} Session;
+
+PyObject *core_session_create(struct core_shared *shared) {
+  struct core_state *state = core_state_get();
+  ap_session *session = NULL;
+  ap_error error = {0};
+  if (state == NULL || !core_shared_enter(shared)) return NULL;
+  if (ap_session_open(shared->apiary, &session, &error) != AP_OK) {
+    core_shared_leave(shared);
+    return core_raise(&error);
+  }
+  PyTypeObject *type = (PyTypeObject *)state->session_type;
+  allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+  Session *self = (Session *)allocate(type, 0);
+  if (self == NULL) {
+    ap_session_close(session);
+    core_shared_leave(shared);
+    return NULL;
+  }
+  self->shared = shared;
+  self->session = session;
+  return (PyObject *)self;
+}
+
+static PyObject *session_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+  (void)type;
+  (void)args;
+  (void)keywords;
+  PyErr_SetString(PyExc_TypeError, "sessions are made by Apiary.session()");
+  return NULL;
+}
+
+static void session_dealloc(PyObject *object) {
+  Session *self = (Session *)object;
+  PyTypeObject *type = Py_TYPE(object);
+  if (self->session != NULL) {
+    ap_session_close(self->session);
+    core_shared_leave(self->shared);
+  }
+  freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+  release(object);
+  Py_DECREF(type);
+}
+
+/* ---- parameters ------------------------------------------------------------------------------ */
+
+/* One of (name or None, type, value): value is an int, a float or bytes, as the type wants it. */
+static bool read_parameter(PyObject *item, ap_query_parameter *out) {
+  PyObject *name = NULL;
+  PyObject *value = NULL;
+  int type = 0;
+  char *text = NULL;
+  Py_ssize_t size = 0;
+  if (!PyArg_ParseTuple(item, "OiO", &name, &type, &value)) return false;
+  *out = (ap_query_parameter){.type = (ap_value_type)type};
+  if (name != Py_None) {
+    if (PyBytes_AsStringAndSize(name, &text, NULL) != 0) return false;
+    out->name = text;
+  }
+  switch (type) {
+    case AP_VALUE_TYPE_NULL:
+      return true;
+    case AP_VALUE_TYPE_FLOAT:
+      out->f64 = PyFloat_AsDouble(value);
+      return !PyErr_Occurred();
+    case AP_VALUE_TYPE_TEXT:
+    case AP_VALUE_TYPE_BINARY:
+    case AP_VALUE_TYPE_DECIMAL:
+      if (PyBytes_AsStringAndSize(value, &text, &size) != 0) return false;
+      out->data = text;
+      out->size = (size_t)size;
+      return true;
+    default:
+      out->i64 = PyLong_AsLongLong(value);
+      return !PyErr_Occurred();
+  }
+}
+
+/* The parameters borrow from the tuple. NULL with an error set. */
+static ap_query_parameter *read_parameters(PyObject *tuple, size_t *out_count) {
+  Py_ssize_t count = PyTuple_Size(tuple);
+  if (count < 0) return NULL;
+  ap_query_parameter *parameters = PyMem_Calloc((size_t)count + 1, sizeof *parameters);
+  if (parameters == NULL) {
+    PyErr_NoMemory();
+    return NULL;
+  }
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    if (!read_parameter(PyTuple_GetItem(tuple, i), &parameters[i])) {
+      PyMem_Free(parameters);
+      return NULL;
+    }
+  }
+  *out_count = (size_t)count;
+  return parameters;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static bool session_enter(Session *self) {
+  if (self->busy) {
+    (void)core_fail(AP_STATE, "use a session of one's own in each thread",
+                    "the session is running another query");
+    return false;
+  }
+  if (!core_shared_enter(self->shared)) return false;
+  self->busy = true;
+  return true;
+}
+
+static void session_leave(Session *self) {
+  self->busy = false;
+  core_shared_leave(self->shared);
+}
+
+static PyObject *session_query(PyObject *object, PyObject *args) {
+  Session *self = (Session *)object;
+  const char *sql = NULL;
+  PyObject *tuple = NULL;
+  PyObject *progress = NULL;
+  PyObject *answer = NULL;
+  long long timeout_ms = 0;
+  size_t count = 0;
+  if (!PyArg_ParseTuple(args, "sO!LO:query", &sql, &PyTuple_Type, &tuple, &timeout_ms, &progress)) {
+    return NULL;
+  }
+  ap_query_parameter *parameters = read_parameters(tuple, &count);
+  if (parameters == NULL) return NULL;
+  if (!session_enter(self)) {
+    PyMem_Free(parameters);
+    return NULL;
+  }
+  struct core_watch watch;
+  core_watch_init(&watch, progress);
+  ap_query_options options = AP_QUERY_OPTIONS_INIT;
+  options.parameters = parameters;
+  options.parameter_count = count;
+  options.timeout_ms = timeout_ms;
+  options.cancelled = core_watch_cancelled;
+  options.progress = watch.progress == NULL ? NULL : core_watch_progress;
+  options.context = &watch;
+  struct ArrowArrayStream stream = {0};
+  ap_error error = {0};
+  ap_status status = AP_OK;
+  Py_BEGIN_ALLOW_THREADS;
+  status = ap_session_query(self->session, sql, &options, &stream, &error);
+  Py_END_ALLOW_THREADS;
+  if (status == AP_OK) {
+    answer = core_batches_collect(&stream, &watch);
+  } else if (!core_watch_restore(&watch)) {
+    (void)core_raise(&error);
+  }
+  session_leave(self);
+  PyMem_Free(parameters);
+  return answer;
+}
+
+static PyObject *session_export(PyObject *object, PyObject *args) {
+  Session *self = (Session *)object;
+  const char *sql = NULL;
+  const char *path = NULL;
+  const char *format = NULL;
+  int64_t rows = 0;
+  if (!PyArg_ParseTuple(args, "ssz:export", &sql, &path, &format)) return NULL;
+  if (!session_enter(self)) return NULL;
+  struct core_watch watch;
+  core_watch_init(&watch, NULL);
+  ap_query_options options = AP_QUERY_OPTIONS_INIT;
+  options.cancelled = core_watch_cancelled;
+  options.context = &watch;
+  ap_error error = {0};
+  ap_status status = AP_OK;
+  Py_BEGIN_ALLOW_THREADS;
+  status = ap_export(self->session, sql, path, format, &options, &rows, &error);
+  Py_END_ALLOW_THREADS;
+  session_leave(self);
+  if (core_watch_restore(&watch)) return NULL;
+  return status == AP_OK ? PyLong_FromLongLong(rows) : core_raise(&error);
+}
+
+static PyObject *session_interrupt(PyObject *object, PyObject *unused) {
+  (void)unused;
+  ap_session_interrupt(((Session *)object)->session);
+  Py_RETURN_NONE;
+}
+
+static PyObject *session_hive(PyObject *object, void *unused) {
+  (void)unused;
+  return PyUnicode_FromString(ap_session_hive(((Session *)object)->session));
+}
+
+static PyObject *session_box(PyObject *object, void *unused) {
+  (void)unused;
+  return PyUnicode_FromString(ap_session_box(((Session *)object)->session));
+}
+
+static PyMethodDef session_methods[] = {
+    {"query", session_query, METH_VARARGS, "Run SQL: query(sql, parameters, timeout_ms, progress)"},
+    {"export", session_export, METH_VARARGS, "Write rows to a file: export(sql, path, format)"},
+    {"interrupt", session_interrupt, METH_NOARGS, "End what runs, from any thread."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef session_members[] = {
+    {"hive", session_hive, NULL, "The hive that USE set, or an empty text.", NULL},
+    {"box", session_box, NULL, "The box that USE set, or an empty text.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot session_slots[] = {
+    {Py_tp_doc, "SQL over an opened apiary."}, {Py_tp_new, session_new},
+    {Py_tp_dealloc, session_dealloc},          {Py_tp_methods, session_methods},
+    {Py_tp_getset, session_members},           {0, NULL},
+};
+
+PyType_Spec core_session_spec = {
+    .name = "apiary._core.Session",
+    .basicsize = sizeof(Session),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = session_slots,
+};

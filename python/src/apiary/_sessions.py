@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sessions of one opened apiary: as many as threads ask at once, with one USE state.
+
+A session answers one query at a time, so each query takes one out of the pool and brings it back.
+What USE set belongs to the apiary: a session that lags behind is brought up to it first, and what
+a query changes becomes the state for the next ones. Of threads that say USE at the same time, the
+last to finish prevails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from apiary import _core
+from apiary._values import identifier
+from apiary.errors import NotFound
+
+_IDLE_MAX = 16
+
+
+class Sessions:
+    """A pool of sessions. Safe from any thread."""
+
+    def __init__(self, core: _core.Apiary) -> None:
+        self._core = core
+        self._lock = threading.Lock()
+        self._idle: list[_core.Session] = []
+        self._busy: set[_core.Session] = set()
+        self._used = ("", "")
+        self._closed = False
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[_core.Session]:
+        """A session of one's own that has what USE set."""
+        session, used = self._take()
+        try:
+            yield session
+        finally:
+            self._give_back(session, used)
+
+    def _take(self) -> tuple[_core.Session, tuple[str, str]]:
+        with self._lock:
+            used = self._used
+            session = self._idle.pop() if self._idle else None
+        if session is None or (session.hive, session.box) != used:
+            # A session cannot be told to use nothing, so one that lags behind is replaced.
+            session = self._core.session()
+            used = self._bring_up(session, used)
+        with self._lock:
+            self._busy.add(session)
+        return session, used
+
+    def _bring_up(self, session: _core.Session, used: tuple[str, str]) -> tuple[str, str]:
+        hive, box = used
+        try:
+            if box:
+                session.query(f"USE BOX {identifier(hive)}.{identifier(box)}", (), 0, None)
+            elif hive:
+                session.query(f"USE HIVE {identifier(hive)}", (), 0, None)
+        except NotFound:  # dropped or renamed since: nothing is in use
+            with self._lock:
+                if self._used == used:
+                    self._used = ("", "")
+            return "", ""
+        return session.hive, session.box
+
+    def _give_back(self, session: _core.Session, used: tuple[str, str]) -> None:
+        now = (session.hive, session.box)
+        with self._lock:
+            self._busy.discard(session)
+            if now != used:
+                self._used = now
+            if not self._closed and len(self._idle) < _IDLE_MAX:
+                self._idle.append(session)
+
+    def interrupt(self) -> None:
+        """End the queries that run."""
+        with self._lock:
+            running = list(self._busy)
+        for session in running:
+            session.interrupt()
+
+    def close(self) -> None:
+        """Close what is idle at once, and what runs when it is done."""
+        with self._lock:
+            self._closed = True
+            self._idle.clear()
+        self.interrupt()
