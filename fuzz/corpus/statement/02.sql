@@ -1,0 +1,1 @@
+CREATE TABLE IF NOT EXISTS h.b.f ("a b" DECIMAL(10, 2) NOT NULL, d struct<x: int, y: list<decimal(3,1)>> NULL, e INT[]) PARTITIONED BY (d, "a b");

@@ -1,0 +1,1 @@
+DROP BOX IF EXISTS h.b CASCADE; EXPLAIN ANALYZE SELECT ?, $1, $name; SET x = 1; insert into t values (1)
