@@ -167,7 +167,9 @@ def bench_commits(folder: Path, commits: int) -> None:
         tenth = max(1, len(spent) // 10)
         drift = statistics.mean(spent[-tenth:]) / statistics.mean(spent[:tenth])
         shown = name if name != "deltalake" else f"deltalake, kept handle ({peer_commits} commits)"
-        line(shown, f"{rates[name]:.0f}", f"{rates[name] / rates['deltalake']:.1f}x", f"{drift:.2f}x")
+        line(
+            shown, f"{rates[name]:.0f}", f"{rates[name] / rates['deltalake']:.1f}x", f"{drift:.2f}x"
+        )
     ours.shutdown()
     quick.shutdown()
     bench_reopen(folder, commits)
