@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * See deletion_vector.h. The format: 4 bytes magic, 8 bytes number of buckets, then per bucket 4
- * bytes high half and a 32-bit roaring bitmap in the portable form, little-endian throughout. Files
- * frame it, big-endian, with its size before and its CRC-32 behind. The library that reads bitmaps
- * trusts their inner order, so every row is checked as it comes out.
+ * See deletion_vector.h. The portable format: 4 bytes magic, 8 bytes number of buckets, then per
+ * bucket 4 bytes upper half and a 32-bit roaring bitmap, little-endian throughout. The native one,
+ * which the protocol's own inline example uses: magic, number of buckets and per bucket its size, 4
+ * big-endian bytes each; buckets count up from 0. Files frame a vector, big-endian, with its size
+ * before and its CRC-32 behind.
+ *
+ * Bitmaps are read here, after the specification of the format (RoaringFormatSpec): CRoaring's own
+ * reader, version 0.9, takes cardinalities of damaged bytes on trust and crashes on them.
  */
 #include "ledger/deletion_vector.h"
 
@@ -12,20 +16,22 @@
 #include "ledger/snapshot.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <roaring/roaring.h>
 
 enum {
   MAGIC = 1681511377,
-  HEADER_BYTES = 12, /* magic and number of buckets */
-  FRAME_BYTES = 4,   /* size before, checksum behind */
+  MAGIC_NATIVE = 1681511376, /* big-endian */
+  FRAME_BYTES = 4,           /* size before, checksum behind */
   FORMAT_VERSION = 1,
   UUID_Z85_CHARS = 20,
   UUID_BYTES = 16,
-  /* an empty bitmap: its cookie and the number of containers */
-  BITMAP_BYTES_MIN = 8,
+  /* roaring bitmaps */
+  COOKIE_RUNS = 12347,    /* in the lower half; the upper is the number of containers - 1 */
+  COOKIE_NO_RUNS = 12346, /* the number of containers follows */
+  CONTAINERS_MAX = 65536,
+  OFFSETS_FROM = 4, /* containers from which on a bitmap with runs has offsets */
+  ARRAY_VALUES_MAX = 4096,
+  BITSET_BYTES = 8192,
 };
 
 #define ROWS_MAX ((int64_t)1 << 32) /* deleted rows of one cell; more is refused */
@@ -40,69 +46,145 @@ static uint32_t read_u32_big(const char *at) {
   return __builtin_bswap32(read_u32_little(at));
 }
 
-struct collector {
+static uint32_t read_u16(const char *at) {
+  const unsigned char *bytes = (const unsigned char *)at;
+  return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8;
+}
+
+/* The bytes still to be read, and where their rows go. */
+struct reader {
+  const char *at;
+  const char *end;
   uint64_t *rows;
   uint64_t count;
   uint64_t room;
-  uint64_t high;      /* the bucket's upper half, shifted */
   uint64_t row_bound; /* rows of the file */
-  bool ordered;
+  uint64_t high;      /* the bucket's upper half, shifted */
 };
 
-static bool collect_row(uint32_t low, void *context) {
-  struct collector *collector = context;
-  uint64_t row = collector->high | low;
-  bool ascending = collector->count == 0 || row > collector->rows[collector->count - 1];
-  if (collector->count == collector->room || row >= collector->row_bound || !ascending) {
-    collector->ordered = false;
-    return false;
-  }
-  collector->rows[collector->count++] = row;
+/* The next size bytes; NULL when there are not as many. */
+static const char *take(struct reader *reader, size_t size) {
+  if ((size_t)(reader->end - reader->at) < size) return NULL;
+  const char *taken = reader->at;
+  reader->at += size;
+  return taken;
+}
+
+/* Rows must ascend, lie within the file and be no more than stated. */
+static bool add_row(struct reader *reader, uint64_t row) {
+  if (reader->count == reader->room || row >= reader->row_bound) return false;
+  if (reader->count > 0 && row <= reader->rows[reader->count - 1]) return false;
+  reader->rows[reader->count++] = row;
   return true;
 }
 
-static ap_status decode_buckets(struct ap_text bytes, struct collector *collector, ap_error *err) {
-  uint64_t buckets =
-      (uint64_t)read_u32_little(bytes.data + 4) | (uint64_t)read_u32_little(bytes.data + 8) << 32;
-  size_t offset = HEADER_BYTES;
+static bool read_runs(struct reader *reader, uint64_t base, uint32_t cardinality) {
+  const char *head = take(reader, 2);
+  uint32_t runs = head ? read_u16(head) : 0;
+  const char *pairs = take(reader, (size_t)runs * 4);
+  uint32_t total = 0;
+  if (!head || !pairs) return false;
+  for (uint32_t i = 0; i < runs; i++) {
+    uint32_t start = read_u16(pairs + (size_t)i * 4);
+    uint32_t more = read_u16(pairs + (size_t)i * 4 + 2);
+    if (start + more > UINT16_MAX) return false;
+    for (uint32_t k = 0; k <= more; k++) {
+      if (!add_row(reader, base | (start + k))) return false;
+    }
+    total += more + 1;
+  }
+  return total == cardinality;
+}
+
+static bool read_array(struct reader *reader, uint64_t base, uint32_t cardinality) {
+  const char *values = take(reader, (size_t)cardinality * 2);
+  if (!values) return false;
+  for (uint32_t i = 0; i < cardinality; i++) {
+    if (!add_row(reader, base | read_u16(values + (size_t)i * 2))) return false;
+  }
+  return true;
+}
+
+static bool read_bitset(struct reader *reader, uint64_t base, uint32_t cardinality) {
+  const char *bytes = take(reader, BITSET_BYTES);
+  uint32_t total = 0;
+  if (!bytes) return false;
+  for (uint32_t i = 0; i < BITSET_BYTES; i++) {
+    for (unsigned bits = (unsigned char)bytes[i]; bits != 0; bits &= bits - 1) {
+      uint32_t value = i * 8 + (uint32_t)__builtin_ctz(bits);
+      if (!add_row(reader, base | value)) return false;
+      total++;
+    }
+  }
+  return total == cardinality;
+}
+
+/* One 32-bit roaring bitmap in the portable form; false when it is none. */
+static bool read_bitmap(struct reader *reader) {
+  const char *cookie = take(reader, 4);
+  if (!cookie) return false;
+  bool has_runs = read_u16(cookie) == COOKIE_RUNS;
+  uint32_t containers = (read_u32_little(cookie) >> 16) + 1;
+  const char *run_flags = NULL;
+  if (has_runs) {
+    run_flags = take(reader, (containers + 7) / 8);
+    if (!run_flags) return false;
+  } else {
+    const char *count = take(reader, 4);
+    if (read_u32_little(cookie) != COOKIE_NO_RUNS || !count) return false;
+    containers = read_u32_little(count);
+  }
+  if (containers > CONTAINERS_MAX) return false;
+  const char *heads = take(reader, (size_t)containers * 4);
+  if (!heads) return false;
+  /* containers lie in order, so their offsets tell nothing new */
+  bool has_offsets = !has_runs || containers >= OFFSETS_FROM;
+  if (has_offsets && !take(reader, (size_t)containers * 4)) return false;
+  for (uint32_t i = 0; i < containers; i++) {
+    uint64_t base = reader->high | (uint64_t)read_u16(heads + (size_t)i * 4) << 16;
+    uint32_t cardinality = read_u16(heads + (size_t)i * 4 + 2) + 1;
+    bool is_run = has_runs && ((unsigned char)run_flags[i / 8] >> i % 8 & 1) != 0;
+    bool valid = is_run                            ? read_runs(reader, base, cardinality)
+                 : cardinality <= ARRAY_VALUES_MAX ? read_array(reader, base, cardinality)
+                                                   : read_bitset(reader, base, cardinality);
+    if (!valid) return false;
+  }
+  return true;
+}
+
+static bool read_portable(struct reader *reader) {
+  const char *head = take(reader, 8);
+  if (!head) return false;
+  uint64_t buckets = (uint64_t)read_u32_little(head) | (uint64_t)read_u32_little(head + 4) << 32;
   for (uint64_t i = 0; i < buckets; i++) {
-    if (bytes.size - offset < 4 + BITMAP_BYTES_MIN) {
-      return AP_FAIL(err, AP_CORRUPT,
-                     "deletion vector: bucket %" PRIu64 " of %" PRIu64 " is cut off", i, buckets);
-    }
-    uint32_t high = read_u32_little(bytes.data + offset);
-    const char *data = bytes.data + offset + 4;
-    size_t left = bytes.size - offset - 4;
-    size_t size = roaring_bitmap_portable_deserialize_size(data, left);
-    roaring_bitmap_t *bitmap =
-        size > 0 && size <= left ? roaring_bitmap_portable_deserialize_safe(data, left) : NULL;
-    if (!bitmap || high > INT32_MAX) {
-      roaring_bitmap_free(bitmap);
-      return AP_FAIL(err, AP_CORRUPT, "deletion vector: bucket %" PRIu64 " is no bitmap", i);
-    }
-    collector->high = (uint64_t)high << 32;
-    (void)roaring_iterate(bitmap, collect_row, collector);
-    roaring_bitmap_free(bitmap);
-    if (!collector->ordered) {
-      return AP_FAIL(err, AP_CORRUPT,
-                     "deletion vector: bucket %" PRIu64
-                     " holds rows out of order, beyond the file's %" PRIu64
-                     " rows, or more than the stated %" PRIu64,
-                     i, collector->row_bound, collector->room);
-    }
-    offset += 4 + size;
+    const char *high = take(reader, 4);
+    if (!high || read_u32_little(high) > INT32_MAX) return false;
+    reader->high = (uint64_t)read_u32_little(high) << 32;
+    if (!read_bitmap(reader)) return false;
   }
-  if (offset != bytes.size) {
-    return AP_FAIL(err, AP_CORRUPT, "deletion vector: %zu bytes follow the last bucket",
-                   bytes.size - offset);
+  return true;
+}
+
+static bool read_native(struct reader *reader) {
+  const char *head = take(reader, 4);
+  if (!head) return false;
+  uint32_t buckets = read_u32_big(head);
+  for (uint32_t i = 0; i < buckets; i++) {
+    const char *size = take(reader, 4);
+    if (!size || i > INT32_MAX) return false;
+    const char *start = reader->at;
+    reader->high = (uint64_t)i << 32;
+    if (!read_bitmap(reader) || (size_t)(reader->at - start) != read_u32_big(size)) return false;
   }
-  return AP_OK;
+  return true;
 }
 
 ap_status ap_deletion_vector_decode(struct ap_arena *arena, struct ap_text bytes,
                                     int64_t cardinality, int64_t row_count,
                                     const uint64_t **out_rows, uint64_t *out_count, ap_error *err) {
-  if (bytes.size < HEADER_BYTES || read_u32_little(bytes.data) != MAGIC) {
+  bool portable = bytes.size >= 4 && read_u32_little(bytes.data) == MAGIC;
+  bool native = bytes.size >= 4 && read_u32_big(bytes.data) == MAGIC_NATIVE;
+  if (!portable && !native) {
     return AP_FAIL(err, AP_CORRUPT, "deletion vector: %zu bytes do not begin with the number %d",
                    bytes.size, (int)MAGIC);
   }
@@ -114,18 +196,22 @@ ap_status ap_deletion_vector_decode(struct ap_arena *arena, struct ap_text bytes
   if (cardinality > ROWS_MAX) {
     return AP_FAIL(err, AP_UNSUPPORTED, "deletion vector: more than %" PRId64 " rows", ROWS_MAX);
   }
-  struct collector collector = {
-      .room = (uint64_t)cardinality, .row_bound = (uint64_t)row_count, .ordered = true};
-  collector.rows = AP_ARENA_ARRAY(arena, uint64_t, collector.room ? collector.room : 1);
-  if (!collector.rows) return AP_FAIL_MEMORY(err);
-  AP_TRY(decode_buckets(bytes, &collector, err));
-  if (collector.count != collector.room) {
-    return AP_FAIL(err, AP_CORRUPT,
-                   "deletion vector: it holds %" PRIu64 " rows, the log says %" PRIu64,
-                   collector.count, collector.room);
+  struct reader reader = {.at = bytes.data + 4,
+                          .end = bytes.data + bytes.size,
+                          .room = (uint64_t)cardinality,
+                          .row_bound = (uint64_t)row_count};
+  reader.rows = AP_ARENA_ARRAY(arena, uint64_t, reader.room ? reader.room : 1);
+  if (!reader.rows) return AP_FAIL_MEMORY(err);
+  bool valid = portable ? read_portable(&reader) : read_native(&reader);
+  if (!valid || reader.at != reader.end || reader.count != reader.room) {
+    return AP_FAIL(
+        err, AP_CORRUPT,
+        "deletion vector: %zu bytes are no set of %" PRIu64 " ascending rows below %" PRIu64
+        "; after %" PRIu64 " of them, %zu bytes are left",
+        bytes.size, reader.room, reader.row_bound, reader.count, (size_t)(reader.end - reader.at));
   }
-  *out_rows = collector.rows;
-  *out_count = collector.count;
+  *out_rows = reader.rows;
+  *out_count = reader.count;
   return AP_OK;
 }
 

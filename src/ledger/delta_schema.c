@@ -228,7 +228,7 @@ static ap_status read_type(struct reader *reader, const struct ap_json *json,
     return read_primitive(reader, json->text, hint, out_logical, out_physical, err);
   }
   struct ap_text kind = {NULL, 0};
-  if (!ap_json_get_text(json, "type", kind, &kind)) {
+  if (!ap_json_get_text(json, "type", kind, &kind) || kind.size == 0) {
     return corrupt_field(reader, "a type has no kind", err);
   }
   if (reader->depth == AP_TYPE_DEPTH_MAX) return corrupt_field(reader, "too deep a type", err);
