@@ -20,7 +20,8 @@
 #define VALUE_PART_BYTES_MAX 150
 #define HASH_SUFFIX_BYTES    17
 
-#define DATE_MIN_DAYS ((int64_t)-719162) /* 0001-01-01; earlier and later years have no text that \
+#define DATE_MIN_DAYS                                                                             \
+  ((int64_t)-719162)                     /* 0001-01-01; earlier and later years have no text that \
                                           */
 #define DATE_MAX_DAYS ((int64_t)2932896) /* all readers share; 9999-12-31 */
 

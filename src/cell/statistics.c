@@ -14,8 +14,9 @@
 #include <math.h>
 #include <string.h>
 
-#define FOREIGN_TIMESTAMP_SLACK_US ((int64_t)1000) /* Delta's statistics are cut to milliseconds \
-                                                    */
+#define FOREIGN_TIMESTAMP_SLACK_US                              \
+  ((int64_t)1000) /* Delta's statistics are cut to milliseconds \
+                   */
 /* Local mean times had seconds in their offset from UTC, which ISO 8601 texts cut off; the last of
  * them ended in 1972. */
 #define LOCAL_MEAN_TIME_SLACK_US ((int64_t)60000000)

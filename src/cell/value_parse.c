@@ -205,7 +205,9 @@ static bool take_date(struct cursor *cursor, int64_t *out_days) {
   bool negative = take(cursor, '-');
   int64_t year = 0;
   int digits = 0;
-  for (int digit; take_digit(cursor, &digit); digits++) year = year * 10 + digit;
+  for (int digit; digits <= YEAR_DIGITS_MAX && take_digit(cursor, &digit); digits++) {
+    year = year * 10 + digit;
+  }
   if (digits < 4 || digits > YEAR_DIGITS_MAX) return false;
   if (negative) year = -year;
   int month;
