@@ -94,9 +94,11 @@ ap_status ap_chamber_execute(struct ap_chamber *chamber, duckdb_prepared_stateme
   }
   /* The engine has forgotten earlier interrupts just now; ours are remembered. */
   status = ap_chamber_check_stop(chamber, control, err);
-  if (status == AP_OK && control && (control->cancelled || control->progress)) {
+  if (status != AP_OK) {
+    drain(chamber, pending); /* its tasks wait for threads, or run already */
+  } else if (control && (control->cancelled || control->progress)) {
     status = run_tasks(chamber, pending, control, err);
-  } else if (status == AP_OK && control && control->deadline_us != 0) {
+  } else if (control && control->deadline_us != 0) {
     ap_chamber_set_alarm(chamber, control->deadline_us);
   }
   if (status == AP_OK && duckdb_execute_pending(pending, out_result) != DuckDBSuccess) {
