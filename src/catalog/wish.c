@@ -101,6 +101,34 @@ static ap_status fail_taken(const struct ap_catalog_entry *entry, ap_error *err)
                  show_path(entry->hive, entry->box, entry->name).text);
 }
 
+static bool lies_in(struct ap_text location, struct ap_text folder) {
+  return location.size > folder.size && location.data[folder.size] == '/' &&
+         ap_text_starts_with(location, folder);
+}
+
+/* Frames whose folders overlap would lose their rows when either is dropped. */
+static ap_status check_folder(const struct ap_catalog_state *state, struct ap_text location,
+                              ap_error *err) {
+  for (uint32_t i = 0; i < state->count; i++) {
+    const struct ap_catalog_entry *entry = state->entries[i];
+    if (entry->name.size == 0) continue;
+    bool is_same = ap_text_equal(entry->location, location);
+    bool is_within = lies_in(location, entry->location);
+    if (!is_same && !is_within && !lies_in(entry->location, location)) continue;
+    struct shown_path frame = show_path(entry->hive, entry->box, entry->name);
+    if (is_same) {
+      return AP_FAIL(err, AP_ALREADY_EXISTS, "folder '%.*s' already belongs to frame %s",
+                     AP_TEXT_ARG(location), frame.text);
+    }
+    ap_status status =
+        AP_FAIL(err, AP_STATE, "folder '%.*s' %s folder '%s' of frame %s", AP_TEXT_ARG(location),
+                is_within ? "lies in" : "holds", entry->location.data, frame.text);
+    ap_error_hint(err, "a frame's folder goes with the frame: keep them apart");
+    return status;
+  }
+  return AP_OK;
+}
+
 static ap_status check_create(const struct ap_catalog_state *state,
                               const struct ap_catalog_wish *wish, bool *out_needed, ap_error *err) {
   struct ap_text none = {0};
@@ -118,16 +146,7 @@ static ap_status check_create(const struct ap_catalog_state *state,
     ap_error_hint(err, "IF NOT EXISTS makes this no error");
     return status;
   }
-  if (action->frame.size == 0) return AP_OK;
-  /* Two frames on one folder would lose their rows when either is dropped. */
-  for (uint32_t i = 0; i < state->count; i++) {
-    entry = state->entries[i];
-    if (entry->name.size == 0 || !ap_text_equal(entry->location, action->location)) continue;
-    return AP_FAIL(err, AP_ALREADY_EXISTS, "folder '%.*s' already belongs to frame %s",
-                   AP_TEXT_ARG(action->location),
-                   show_path(entry->hive, entry->box, entry->name).text);
-  }
-  return AP_OK;
+  return action->frame.size > 0 ? check_folder(state, action->location, err) : AP_OK;
 }
 
 static ap_status check_rename(const struct ap_catalog_state *state,

@@ -219,6 +219,10 @@ static void test_statistics_of_each_type(void **state) {
   struct ap_statistics_text with_nan = bounds("1.5", "2.5");
   with_nan.has_nan = true;
   check_bounds((struct ap_type){.kind = AP_TYPE_FLOAT64}, with_nan, ONLY_MIN("1.5"));
+}
+
+static void test_unknown_null_count(void **state) {
+  (void)state;
   struct ap_statistics_text unknown = bounds("1", "2");
   unknown.null_count = -1;
   check_bounds((struct ap_type){.kind = AP_TYPE_INT8}, unknown,
@@ -373,6 +377,7 @@ int main(void) {
       cmocka_unit_test(test_long_partition_paths),
       cmocka_unit_test(test_uris),
       cmocka_unit_test(test_statistics_of_each_type),
+      cmocka_unit_test(test_unknown_null_count),
       cmocka_unit_test(test_cut_strings),
       cmocka_unit_test(test_cut_bounds_hold),
       cmocka_unit_test(test_nested_and_many),
