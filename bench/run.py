@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure Apiary against its peers, alternating contestants in one run, and print tables.
 
-The peers (deltalake, duckdb) come from the development pins. Absolute figures move with the machine;
-the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is aimed at.
+The peers (deltalake, duckdb) come from the development pins. Absolute figures move with the
+machine: the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is
+aimed at.
 
     python bench/run.py [--quick] [--only append,commits,query,planning,start]
 """
@@ -21,11 +22,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import apiary
 import deltalake
 import duckdb
 import pyarrow as pa
-
-import apiary
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -189,8 +189,9 @@ def bench_reopen(folder: Path, commits: int) -> None:
         files = sorted(str(path) for path in location.glob("*.parquet"))
         connection = duckdb.connect()
         connection.execute("SET VARIABLE files = $1", [files])
-        peer = "SELECT count(*), sum(value), count(DISTINCT user) FROM read_parquet(getvariable('files'))"
-        mine = "SELECT count(*), sum(value), count(DISTINCT user) FROM bench.b.t"
+        text = "SELECT count(*), sum(value), count(DISTINCT user) FROM "
+        peer = text + "read_parquet(getvariable('files'))"
+        mine = text + "bench.b.t"
         times = alternate(
             {
                 "apiary": lambda: ap.sql(mine).fetchall(),
@@ -207,7 +208,7 @@ def bench_reopen(folder: Path, commits: int) -> None:
 
 
 def bench_query(folder: Path, rounds: int) -> None:
-    """The same queries over a frame and over its files, with 1,000 cells and with a few large ones."""
+    """The same queries over a frame and over its files: 1,000 small cells, and a few large ones."""
     connection = duckdb.connect()
     with new_apiary(folder / "lake") as ap:
         big = connection.execute(
