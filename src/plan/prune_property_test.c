@@ -59,8 +59,6 @@ static enum column base_of(enum column column) {
   return column == P_STR ? STR : column == P_INT ? I32 : column == P_DAY ? DAY : column;
 }
 
-/* ---- data ------------------------------------------------------------------------------------ */
-
 static const char *const words[] = {"",  "a",  "ab",  "abc", "abd", "b",        "ba",
                                     "z", "zz", "a%b", "a_",  "A",   "\xC3\xA9", "\xC3\xA9t"};
 static const double floats[] = {0.0,  -0.0, 0.1,  0.25, 0.5, 1.0,      1.5,       2.0,
@@ -126,8 +124,6 @@ static void random_cell(struct cell *cell) {
   }
 }
 
-/* ---- the order of values, independently ------------------------------------------------------ */
-
 static int sign(double difference) {
   return (difference > 0) - (difference < 0);
 }
@@ -143,8 +139,6 @@ static int compare_same(enum column column, const struct value *a, const struct 
   if (base == STR) return sign(strcmp(a->s, b->s));
   return (a->i > b->i) - (a->i < b->i);
 }
-
-/* ---- cells as the ledger has them ------------------------------------------------------------ */
 
 static void append_timestamp(struct ap_buffer *out, int64_t micros, bool milliseconds,
                              const char *zone) {
@@ -282,8 +276,6 @@ static struct ap_cell *make_cell(const struct cell *cell) {
   return made;
 }
 
-/* ---- constants ------------------------------------------------------------------------------- */
-
 enum constant_kind { C_NULL, C_INTEGER, C_DECIMAL, C_DOUBLE, C_TEXT, C_DAY, C_TS, C_TZ, C_BOOLEAN };
 
 /* A constant of a condition. literal: a plain 'text' standing for value of the column's kind. */
@@ -332,6 +324,9 @@ static const char *sql_text(enum column column, const struct value *value, char 
 
 static void append_constant_json(struct ap_buffer *out, enum column column,
                                  const struct constant *constant) {
+  static const char *const times[] = {
+      [C_DAY] = "DATE", [C_TS] = "TIMESTAMP", [C_TZ] = "TIMESTAMP WITH TIME ZONE"};
+  enum column met;
   char text[96];
   const struct value *value = &constant->value;
   if (constant->literal) {
@@ -368,13 +363,10 @@ static void append_constant_json(struct ap_buffer *out, enum column column,
       append_text_as(out, value->s, NULL);
       break;
     case C_DAY:
-      append_text_as(out, sql_text(DAY, value, text, sizeof(text)), "DATE");
-      break;
     case C_TS:
-      append_text_as(out, sql_text(TS, value, text, sizeof(text)), "TIMESTAMP");
-      break;
     case C_TZ:
-      append_text_as(out, sql_text(TZ, value, text, sizeof(text)), "TIMESTAMP WITH TIME ZONE");
+      met = constant->kind == C_DAY ? DAY : constant->kind == C_TS ? TS : TZ;
+      append_text_as(out, sql_text(met, value, text, sizeof(text)), times[constant->kind]);
       break;
     case C_BOOLEAN:
       append_text_as(out, value->i ? "t" : "f", "BOOLEAN");
@@ -486,8 +478,6 @@ static int compare_constant(enum column column, const struct value *value,
   if (base == STR || base == TZ || base == BOO) return compare_same(base, value, &constant->value);
   return compare_number(base, value, constant, as_double);
 }
-
-/* ---- conditions ------------------------------------------------------------------------------ */
 
 enum answer { FALSE_ANSWER, TRUE_ANSWER, NULL_ANSWER };
 
@@ -711,8 +701,6 @@ static void append_condition(struct ap_buffer *out, const struct condition *cond
   }
 }
 
-/* ---- the row-by-row answer ------------------------------------------------------------------- */
-
 static enum answer negate(enum answer answer) {
   return answer == NULL_ANSWER ? NULL_ANSWER : answer == TRUE_ANSWER ? FALSE_ANSWER : TRUE_ANSWER;
 }
@@ -872,8 +860,6 @@ static bool matches(const struct condition *condition, const struct cell *cell) 
   }
   return false;
 }
-
-/* ---- the properties -------------------------------------------------------------------------- */
 
 static const struct ap_field fields[COLUMNS] = {
     {.name = {"i32", 3}, .type = {.kind = AP_TYPE_INT32}, .nullable = true},

@@ -14,8 +14,8 @@
  */
 #include "plan/prune.h"
 
-#include "plan/tree_fixture.h"
 #include "testing/alloc.h"
+#include "testing/tree_fixture.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -78,7 +78,7 @@ static int load(void **state) {
        NULL, "2024-01-03"},
   };
   (void)state;
-  tree_fixtures_load(&fixtures);
+  tree_fixtures_load(&fixtures, AP_SOURCE_DIR);
   for (int i = 0; i < F_CELLS; i++) {
     f_cells[i] = make_cell(f_rows[i].statistics, f_rows[i].region, f_rows[i].day);
   }

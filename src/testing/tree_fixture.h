@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * For tests of plan alone: the engine's trees of tests/data/trees/statements.sql, made by make.py
+ * The engine's trees of tests/data/trees/statements.sql, made by make.py
  * there. A test asks for a tree by the statement's text.
  */
-#ifndef AP_PLAN_TREE_FIXTURE_H
-#define AP_PLAN_TREE_FIXTURE_H
+#ifndef AP_TESTING_TREE_FIXTURE_H
+#define AP_TESTING_TREE_FIXTURE_H
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "port/env.h"
 #include "testing/check.h"
-
-#include <stdio.h>
 
 struct tree_fixtures {
   struct ap_arena arena;
@@ -18,28 +17,27 @@ struct tree_fixtures {
   size_t count;
 };
 
-static inline void tree_fixtures_load(struct tree_fixtures *fixtures) {
+/* source_dir: AP_SOURCE_DIR. */
+static inline void tree_fixtures_load(struct tree_fixtures *fixtures, const char *source_dir) {
   ap_arena_init(&fixtures->arena, ap_allocator_system());
   fixtures->count = 0;
-  FILE *file = fopen(AP_SOURCE_DIR "/tests/data/trees/trees.jsonl", "r");
-  if (!file) fail_msg("cannot open tests/data/trees/trees.jsonl");
-  struct ap_buffer line;
-  ap_buffer_init(&line, ap_allocator_system());
-  for (int byte = getc(file); byte != EOF; byte = getc(file)) {
-    char as_char = (char)byte;
-    if (byte != '\n') {
-      ap_buffer_append(&line, &as_char, 1);
-      continue;
-    }
-    ap_error err = {0};
+  struct ap_files *files = ap_files_system();
+  struct ap_buffer lines;
+  const char *path =
+      ap_arena_format(&fixtures->arena, "%s/tests/data/trees/trees.jsonl", source_dir);
+  ap_error err = {0};
+  ap_buffer_init(&lines, ap_allocator_system());
+  check_ok(files->read(files, path, 0, AP_STATEMENT_BYTES_MAX, &lines, &err), &err);
+  size_t start = 0;
+  for (size_t i = 0; i < lines.size; i++) {
+    if (lines.data[i] != '\n') continue;
+    struct ap_text line = {lines.data + start, i - start};
     assert_true(fixtures->count < 256);
-    check_ok(ap_json_parse(&fixtures->arena, ap_buffer_text(&line),
-                           &fixtures->records[fixtures->count++], &err),
+    check_ok(ap_json_parse(&fixtures->arena, line, &fixtures->records[fixtures->count++], &err),
              &err);
-    ap_buffer_clear(&line);
+    start = i + 1;
   }
-  fclose(file);
-  ap_buffer_deinit(&line);
+  ap_buffer_deinit(&lines);
 }
 
 static inline void tree_fixtures_free(struct tree_fixtures *fixtures) {
