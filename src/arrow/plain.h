@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Plain forms: without offsets, dictionaries, views. What simple readers and nanoarrow's IPC
- * encoder understand. Internal to arrow/.
+ * encoder understand.
  */
 #ifndef AP_ARROW_PLAIN_H
 #define AP_ARROW_PLAIN_H

@@ -5,6 +5,7 @@
  */
 #include "engine/source.h"
 
+#include "arrow/plain.h"
 #include "base/assert.h"
 #include "base/status.h"
 
@@ -33,13 +34,42 @@ struct slice {
   struct ArrowArray children[];
 };
 
+static bool has_dictionary(const struct ArrowSchema *schema) {
+  if (schema->dictionary) return true;
+  for (int64_t i = 0; i < schema->n_children; i++) {
+    if (has_dictionary(schema->children[i])) return true;
+  }
+  return false;
+}
+
 ap_status ap_source_open(struct ap_source *source, struct ap_allocator *allocator,
                          struct ArrowArrayStream *stream, ap_error *err) {
   memset(source, 0, sizeof *source);
   source->allocator = allocator;
   source->inner = *stream;
   stream->release = NULL;
-  return ap_stream_schema(&source->inner, &source->schema, err);
+  AP_TRY(ap_stream_schema(&source->inner, &source->schema, err));
+  if (!has_dictionary(&source->schema)) return AP_OK;
+  source->encoded = source->schema;
+  memset(&source->schema, 0, sizeof source->schema);
+  return ap_schema_plain(&source->encoded, &source->schema, err);
+}
+
+/* The next array of the stream as source->schema says; released at the end. */
+static ap_status pull(struct ap_source *source, struct ArrowArray *out, ap_error *err) {
+  AP_TRY(ap_stream_next(&source->inner, out, err));
+  if (!out->release) return AP_OK;
+  ap_status status = AP_OK;
+  if (out->n_children != source->schema.n_children) {
+    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "an Arrow array has not the columns of its schema");
+  } else if (source->encoded.release) {
+    struct ArrowArray plain = {0};
+    status = ap_array_plain(&source->encoded, out, &plain, err);
+    ap_array_release(out);
+    if (status == AP_OK) *out = plain;
+  }
+  if (status != AP_OK) ap_array_release(out);
+  return status;
 }
 
 static void release_batch(struct ap_source_batch *batch) {
@@ -63,6 +93,7 @@ void ap_source_close(struct ap_source *source) {
   source->current = NULL;
   ap_schema_release(&source->shown);
   ap_schema_release(&source->schema);
+  ap_schema_release(&source->encoded);
   ap_stream_release(&source->inner);
   ap_free(source->allocator, source->order);
   source->order = NULL;
@@ -173,14 +204,10 @@ ap_status ap_source_peek(struct ap_source *source, int64_t bytes_enough, ap_erro
   while (!source->complete && source->peeked_bytes <= bytes_enough &&
          source->peeked_count < AP_SOURCE_PEEKED_MAX) {
     struct ArrowArray *array = &source->peeked[source->peeked_count];
-    AP_TRY(ap_stream_next(&source->inner, array, err));
+    AP_TRY(pull(source, array, err));
     if (!array->release) {
       source->complete = true;
       return AP_OK;
-    }
-    if (array->n_children != source->schema.n_children) {
-      ap_array_release(array);
-      return AP_FAIL(err, AP_INVALID_ARGUMENT, "an Arrow array has not the columns of its schema");
     }
     source->peeked_count++;
     source->peeked_rows += array->length;
@@ -219,7 +246,7 @@ static ap_status next_batch(struct ap_source *source, ap_error *err) {
     } else if (source->complete) {
       return AP_OK;
     } else {
-      AP_TRY(ap_stream_next(&source->inner, &array, err));
+      AP_TRY(pull(source, &array, err));
       if (!array.release) {
         source->complete = true;
         return AP_OK;
@@ -227,16 +254,10 @@ static ap_status next_batch(struct ap_source *source, ap_error *err) {
     }
     if (array.length == 0) ap_array_release(&array);
   }
-  ap_status status = AP_OK;
   struct ap_source_batch *batch = ap_allocate_zeroed(source->allocator, 1, sizeof *batch);
-  if (!batch) status = AP_FAIL_MEMORY(err);
-  if (batch && array.n_children != source->schema.n_children) {
-    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "an Arrow array has not the columns of its schema");
-  }
-  if (status != AP_OK) {
-    ap_free(source->allocator, batch);
+  if (!batch) {
     ap_array_release(&array);
-    return status;
+    return AP_FAIL_MEMORY(err);
   }
   batch->allocator = source->allocator;
   atomic_init(&batch->reference_count, 1);

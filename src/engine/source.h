@@ -5,7 +5,9 @@
  * The engine scans a stream once, with several threads that take turns. What it sees are columns
  * c0, c1, ... in the order asked for, cut into slices of so many rows, with the few types turned
  * that it would misread: nanosecond instants lose their zone (they are checked as plain
- * timestamps), times become numbers, half floats floats. Internal to this module.
+ * timestamps), times become numbers, half floats floats, and dictionaries their values: the engine
+ * takes an unknown count of nulls for none there, and loses nulls within lists. Internal to this
+ * module.
  */
 #ifndef AP_ENGINE_SOURCE_H
 #define AP_ENGINE_SOURCE_H
@@ -19,9 +21,10 @@ enum { AP_SOURCE_PEEKED_MAX = 64 }; /* arrays looked at before the scan begins *
 struct ap_source {
   struct ap_allocator *allocator;
   struct ArrowArrayStream inner;
-  struct ArrowSchema schema; /* as the stream gave it */
-  struct ArrowSchema shown;  /* as the engine sees it */
-  uint32_t *order;           /* column i is the stream's column order[i] */
+  struct ArrowSchema schema;  /* of the arrays, dictionaries decoded */
+  struct ArrowSchema encoded; /* as the stream gave it, when that has dictionaries */
+  struct ArrowSchema shown;   /* as the engine sees it */
+  uint32_t *order;            /* column i is the stream's column order[i] */
   uint32_t column_count;
   bool has_halves;
   struct ArrowArray peeked[AP_SOURCE_PEEKED_MAX];
@@ -36,7 +39,8 @@ struct ap_source {
   ap_error error;   /* of the stream, once it failed */
 };
 
-/* Takes the stream, on failure too, and pulls its schema. */
+/* Takes the stream, on failure too, and pulls its schema. Its arrays must have been validated
+ * (ap_stream_validated) when it has dictionaries. */
 AP_MUST_CHECK ap_status ap_source_open(struct ap_source *source, struct ap_allocator *allocator,
                                        struct ArrowArrayStream *stream, ap_error *err);
 void ap_source_close(struct ap_source *source); /* idempotent; accepts zeroed memory */
