@@ -40,12 +40,14 @@ ap_status ap_frame_write(ap_apiary *apiary, const char *hive, const char *box, c
   ap_write_mode mode = AP_OPTION(options, mode, AP_WRITE_APPEND);
   struct ap_write_outcome outcome = {0};
   ap_status status = check_names(hive, box, frame, err);
-  if (status == AP_OK && stream == NULL) {
-    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "stream is NULL");
+  if (status == AP_OK && (stream == NULL || stream->release == NULL)) {
+    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "stream is NULL or released");
   }
   if (status == AP_OK && replace_where != NULL && mode != AP_WRITE_OVERWRITE) {
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "replace_where is for overwriting, not appending");
   }
+  struct ArrowArrayStream checked = {0};
+  if (status == AP_OK) status = ap_stream_validated(stream, &checked, err);
   if (status != AP_OK) {
     ap_stream_release(stream);
     return status;
@@ -54,7 +56,7 @@ ap_status ap_frame_write(ap_apiary *apiary, const char *hive, const char *box, c
       .hive = ap_text_of(hive),
       .box = ap_text_of(box),
       .name = ap_text_of(frame),
-      .stream = stream,
+      .stream = &checked,
       .kind = mode == AP_WRITE_OVERWRITE ? AP_COMMIT_OVERWRITE : AP_COMMIT_APPEND,
       .replace_where = ap_text_of(replace_where),
       .app_id = ap_text_of(AP_OPTION(options, app_id, NULL)),
