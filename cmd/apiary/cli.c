@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * See cli.h.
+ */
+#include "cli.h"
+
+#include "number.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PROGRESS_INTERVAL_MS = 100, PROGRESS_CELLS = 30 };
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+static void tell(const char *message, const char *hint) {
+  (void)fflush(stdout);
+  (void)fprintf(stderr, "apiary: %s\n", message);
+  if (hint != NULL && hint[0] != '\0') (void)fprintf(stderr, "hint: %s\n", hint);
+}
+
+int cli_fail(const struct cli *cli, const ap_error *error) {
+  const char *message = error->message[0] != '\0' ? error->message : ap_status_name(error->code);
+  tell(message, error->hint);
+  if (cli->arguments.given[CLI_VERBOSE]) {
+    (void)fprintf(stderr, "sqlstate: %s (%s, %s)\n", error->sqlstate, ap_status_name(error->code),
+                  error->origin);
+  }
+  return error->code == AP_CANCELLED ? CLI_EXIT_INTERRUPTED : CLI_EXIT_FAILED;
+}
+
+int cli_fail_usage(const struct cli *cli, const char *hint, const char *format, ...) {
+  char message[1024];
+  char standard[128];
+  va_list arguments;
+  va_start(arguments, format);
+  (void)vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  if (hint == NULL) {
+    const struct cli_command *command = cli->arguments.command;
+    (void)snprintf(standard, sizeof standard, "'apiary %s%s--help' tells how",
+                   command == NULL ? "" : command->name, command == NULL ? "" : " ");
+    hint = standard;
+  }
+  tell(message, hint);
+  return CLI_EXIT_USAGE;
+}
+
+int cli_fail_text(const struct cli *cli, const char *hint, const char *format, ...) {
+  char message[1024];
+  va_list arguments;
+  (void)cli;
+  va_start(arguments, format);
+  (void)vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  tell(message, hint);
+  return CLI_EXIT_FAILED;
+}
+
+int cli_finish_output(struct cli *cli) {
+  if (cli_output_flush(&cli->output) || cli->output.error == EPIPE) return CLI_EXIT_OK;
+  if (cli->output_is_told) return CLI_EXIT_FAILED;
+  cli->output_is_told = true;
+  return cli_fail_text(cli, NULL, "cannot write to standard output: %s",
+                       strerror(cli->output.error));
+}
+
+int cli_open(struct cli *cli) {
+  const struct cli_arguments *arguments = &cli->arguments;
+  ap_open_options options = AP_OPEN_OPTIONS_INIT;
+  ap_error error = {0};
+  if (cli->apiary != NULL) return CLI_EXIT_OK;
+  options.storage = arguments->values[CLI_STORAGE];
+  options.name = arguments->values[CLI_NAME];
+  const char *memory = arguments->values[CLI_MEMORY];
+  if (memory != NULL && !cli_parse_size(memory, &options.memory_bytes)) {
+    return cli_fail_usage(cli, "write it as 4GB or 512MiB", "--memory %s is no size", memory);
+  }
+  if (ap_open(&options, &cli->apiary, &error) != AP_OK) return cli_fail(cli, &error);
+  return CLI_EXIT_OK;
+}
+
+/* ---- names ----------------------------------------------------------------------------------- */
+
+/* One part; *text moves behind it. NULL when it is none. */
+static char *parse_part(const char **text) {
+  struct cli_text part = {0};
+  const char *at = *text;
+  if (*at == '"') {
+    for (++at; *at != '\0'; ++at) {
+      if (*at == '"' && at[1] != '"') break;
+      if (*at == '"') ++at;
+      cli_text_append_char(&part, *at);
+    }
+    if (*at != '"') {
+      cli_text_deinit(&part);
+      return NULL;
+    }
+    ++at;
+  } else {
+    size_t size = strcspn(at, ".\"");
+    cli_text_append(&part, at, size);
+    at += size;
+  }
+  if (part.size == 0) {
+    cli_text_deinit(&part);
+    return NULL;
+  }
+  *text = at;
+  return part.data;
+}
+
+bool cli_name_parse(const char *text, struct cli_name *name) {
+  *name = (struct cli_name){0};
+  for (;;) {
+    char *part = name->count < 3 ? parse_part(&text) : NULL;
+    if (part == NULL) break;
+    name->parts[name->count++] = part;
+    if (*text == '\0') return true;
+    if (*text++ != '.') break;
+  }
+  cli_name_deinit(name);
+  return false;
+}
+
+void cli_name_deinit(struct cli_name *name) {
+  for (size_t i = 0; i < name->count; ++i) free(name->parts[i]);
+  *name = (struct cli_name){0};
+}
+
+int cli_name_argument(const struct cli *cli, size_t index, size_t min, size_t max,
+                      struct cli_name *name) {
+  static const char *const forms[] = {"HIVE", "HIVE.BOX", "HIVE.BOX.FRAME"};
+  const char *word = cli->arguments.words[index];
+  char hint[128];
+  if (cli_name_parse(word, name) && name->count >= min && name->count <= max) return CLI_EXIT_OK;
+  cli_name_deinit(name);
+  if (min == max) {
+    (void)snprintf(hint, sizeof hint, "write it as %s", forms[min - 1]);
+  } else {
+    (void)snprintf(hint, sizeof hint, "write it as %s, or up to %s", forms[min - 1],
+                   forms[max - 1]);
+  }
+  return cli_fail_usage(cli, hint, "'%s' is not the name of a %s", word,
+                        min == 3   ? "frame"
+                        : max == 3 ? "hive, box or frame"
+                                   : "hive or box");
+}
+
+void cli_identifier_append(struct cli_text *text, const char *identifier) {
+  cli_text_append_char(text, '"');
+  for (const char *at = identifier; *at != '\0'; ++at) {
+    if (*at == '"') cli_text_append_char(text, '"');
+    cli_text_append_char(text, *at);
+  }
+  cli_text_append_char(text, '"');
+}
+
+static bool is_plain(const char *part) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+  size_t start = strspn(part, letters);
+  return start > 0 && strspn(part + start,
+                             "0123456789abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == strlen(part + start);
+}
+
+void cli_name_append(struct cli_text *text, const struct cli_name *name) {
+  for (size_t i = 0; i < name->count; ++i) {
+    if (i > 0) cli_text_append_char(text, '.');
+    if (is_plain(name->parts[i])) {
+      cli_text_append_string(text, name->parts[i]);
+    } else {
+      cli_identifier_append(text, name->parts[i]);
+    }
+  }
+}
+
+void cli_list_init(struct cli_list *list, const char *text) {
+  size_t size = text == NULL ? 0 : strlen(text);
+  *list = (struct cli_list){.copy = cli_copy(text, size)};
+  list->items = cli_allocate(size + 1, sizeof *list->items);
+  for (char *at = list->copy; *at != '\0';) {
+    at += strspn(at, " ,");
+    if (*at == '\0') break;
+    list->items[list->count++] = at;
+    at += strcspn(at, ",");
+    char *end = at;
+    while (end[-1] == ' ') --end;
+    if (*at != '\0') ++at;
+    *end = '\0';
+  }
+}
+
+void cli_list_deinit(struct cli_list *list) {
+  free(list->items);
+  free(list->copy);
+  *list = (struct cli_list){0};
+}
+
+bool cli_count_option(const struct cli *cli, enum cli_option option, int64_t otherwise,
+                      int64_t *out_count) {
+  const char *value = cli->arguments.values[option];
+  *out_count = otherwise;
+  if (value == NULL || cli_parse_count(value, out_count)) return true;
+  (void)cli_fail_usage(cli, NULL, "'%s' is no number of rows", value);
+  return false;
+}
+
+/* ---- progress -------------------------------------------------------------------------------- */
+
+double cli_now_ms(void) {
+  struct timespec now = {0};
+  (void)clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+void cli_progress_init(struct cli_progress *progress, struct cli *cli, const char *label,
+                       double delay_ms) {
+  *progress = (struct cli_progress){.interrupt = &cli->interrupt,
+                                    .label = label,
+                                    .started_ms = cli_now_ms(),
+                                    .delay_ms = delay_ms,
+                                    .is_on = cli->errors_are_seen};
+}
+
+bool cli_progress_cancelled(void *context) {
+  struct cli_progress *progress = context;
+  return cli_interrupt_asked(progress->interrupt);
+}
+
+void cli_progress_show(void *context, double percent) {
+  struct cli_progress *progress = context;
+  struct cli_text line = {0};
+  double now_ms = cli_now_ms();
+  if (!progress->is_on || now_ms - progress->started_ms < progress->delay_ms ||
+      now_ms - progress->shown_ms < PROGRESS_INTERVAL_MS) {
+    return;
+  }
+  bool is_known = percent >= 0 && percent <= 100;
+  size_t done = is_known ? (size_t)(percent * PROGRESS_CELLS / 100) : 0;
+  cli_text_append_format(&line, "\r%s [", progress->label);
+  cli_text_append_repeated(&line, "█", done);
+  cli_text_append_repeated(&line, "·", PROGRESS_CELLS - done);
+  cli_text_append_string(&line, "] ");
+  if (is_known) cli_text_append_format(&line, "%3.0f%% ", percent);
+  cli_text_append_format(&line, "%.1f s\033[K", (now_ms - progress->started_ms) / 1e3);
+  (void)fputs(line.data, stderr);
+  (void)fflush(stderr);
+  cli_text_deinit(&line);
+  progress->shown_ms = now_ms;
+  progress->is_shown = true;
+}
+
+void cli_progress_clear(struct cli_progress *progress) {
+  if (!progress->is_shown) return;
+  (void)fputs("\r\033[K", stderr);
+  (void)fflush(stderr);
+  progress->is_shown = false;
+  progress->is_on = false;
+}
