@@ -99,6 +99,8 @@ bool ap_array_is_plain(const struct ArrowSchema *schema, const struct ArrowArray
       layout.kind == AP_LAYOUT_LIST_VIEW || array->n_buffers != layout.buffer_count) {
     return false;
   }
+  /* "Uncounted, and no validity" means no nulls, which nanoarrow's views refuse to believe. */
+  if (array->null_count < 0 && array->n_buffers > 0 && array->buffers[0] == NULL) return false;
   int64_t expected = layout.kind == AP_LAYOUT_STRUCT ? array->length : -1;
   if (layout.kind == AP_LAYOUT_FIXED_LIST) expected = array->length * layout.list_size;
   for (int64_t i = 0; i < array->n_children; i++) {

@@ -8,6 +8,9 @@
 
 #include <inttypes.h>
 
+/* Damaged batches may promise any number of rows of nothing. */
+enum { TEXT_BYTES_MAX = 64 * 1024 * 1024 };
+
 static void append_value(struct ap_buffer *out, const struct ArrowSchema *schema,
                          const struct ArrowArrayView *view, int64_t row);
 
@@ -22,7 +25,8 @@ bool ap_arrow_append_rows(struct ap_buffer *out, const struct ArrowSchema *schem
     code = ArrowArrayViewValidate(&view, NANOARROW_VALIDATION_LEVEL_FULL, &error);
   }
   if (code != NANOARROW_OK) ap_buffer_append_string(out, error.message);
-  for (int64_t row = 0; code == NANOARROW_OK && row < array->length; row++) {
+  for (int64_t row = 0; code == NANOARROW_OK && row < array->length && out->size < TEXT_BYTES_MAX;
+       row++) {
     append_value(out, schema, &view, row);
     ap_buffer_append_string(out, "\n");
   }
@@ -72,7 +76,7 @@ static void append_elements(struct ap_buffer *out, const struct ArrowSchema *sch
       break;
   }
   ap_buffer_append_string(out, "[");
-  for (int64_t i = start; i < end; i++) {
+  for (int64_t i = start; i < end && out->size < TEXT_BYTES_MAX; i++) {
     if (i > start) ap_buffer_append_string(out, ",");
     append_value(out, schema->children[0], view->children[0], i);
   }

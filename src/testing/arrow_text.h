@@ -2,7 +2,8 @@
  *
  * Arrow batches as text, to compare answers: a line per row, {name:value,...}; times and dates by
  * their stored integer, decimals by their unscaled digits, text in '', bytes in x''. Walks by
- * nanoarrow's views, not by the product's own. tests/data/arrow/make_fixtures.py prints the same.
+ * nanoarrow's views, not by the product's own, and stops after 64 MiB of text.
+ * tests/data/arrow/make_fixtures.py prints the same.
  */
 #ifndef AP_TESTING_ARROW_TEXT_H
 #define AP_TESTING_ARROW_TEXT_H
