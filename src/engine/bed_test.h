@@ -174,4 +174,111 @@ static inline struct ArrowArrayStream bed_stream(struct bed *bed, const char *sq
   return stream;
 }
 
+/* A frame below the bed's folder, written to and bound by the tests. */
+struct bed_frame {
+  struct ap_schema schema;
+  struct ap_schema physical;
+  uint32_t partition_columns[AP_PARTITION_COLUMNS_MAX];
+  uint32_t partition_count;
+  uint64_t physical_id; /* of what cells written now carry; changes when the test says so */
+  char folder[96];
+  struct ap_cell *cells[64];
+  uint32_t cell_count;
+  int64_t target_bytes;
+};
+
+static inline void bed_frame_init(struct bed *bed, struct bed_frame *frame,
+                                  const char *const (*columns)[2], uint32_t count) {
+  memset(frame, 0, sizeof *frame);
+  frame->schema = bed_schema(bed, columns, count);
+  frame->physical = frame->schema;
+  frame->physical_id = ap_schema_id(&frame->physical);
+  frame->target_bytes = 128 * AP_MIB;
+  snprintf(frame->folder, sizeof frame->folder, "%s/frame", bed->folder);
+  assert_int_equal(mkdir(frame->folder, 0700), 0);
+}
+
+static inline void bed_frame_deinit(struct bed_frame *frame) {
+  for (uint32_t i = 0; i < frame->cell_count; i++) ap_cell_release(frame->cells[i]);
+}
+
+/* Write what the source gives; drafts stay in the staging folder. */
+static inline ap_status bed_write(struct bed *bed, const struct bed_frame *frame,
+                                  struct ap_cell_source *source, struct ap_cell_draft **out_drafts,
+                                  uint32_t *out_count) {
+  const struct ap_cell_target target = {
+      .frame = AP_TEXT("w.s.orders"),
+      .schema = &frame->schema,
+      .physical = &frame->physical,
+      .partition_columns = frame->partition_columns,
+      .partition_column_count = frame->partition_count,
+      .staging_folder = bed->staging,
+      .target_bytes = frame->target_bytes,
+  };
+  struct ap_chamber *chamber = bed_chamber(bed);
+  ap_status status = ap_chamber_write_cells(chamber, source, &target, NULL, &bed->arena, out_drafts,
+                                            out_count, &bed->err);
+  ap_chamber_release(chamber);
+  return status;
+}
+
+/* Move a file to its place in the frame and add it as a cell. own: with our tag. */
+static inline void bed_add_cell(struct bed *bed, struct bed_frame *frame, const char *from,
+                                struct ap_text path, uint32_t partition_count,
+                                const struct ap_partition_value *values, bool own) {
+  struct ap_files *files = ap_env_system()->files;
+  char *to = ap_arena_format(&bed->arena, "%s/%.*s", frame->folder, AP_TEXT_ARG(path));
+  char *folder = ap_arena_copy_string(&bed->arena, to);
+  *strrchr(folder, '/') = '\0';
+  check_ok(files->make_folders(files, folder, &bed->err), &bed->err);
+  check_ok(files->rename(files, from, to, &bed->err), &bed->err);
+  const char *tags = ap_arena_format(&bed->arena, "{\"%s\":\"%016llx\"}", AP_CELL_TAG,
+                                     (unsigned long long)frame->physical_id);
+  struct ap_cell_parts parts = {.path = path,
+                                .partition_count = partition_count,
+                                .partition_values = values,
+                                .tags_json = own ? ap_text_of(tags) : (struct ap_text){0}};
+  check_ok(
+      ap_cell_create(ap_allocator_system(), &parts, &frame->cells[frame->cell_count++], &bed->err),
+      &bed->err);
+}
+
+/* Write the rows of a query (as a stream) and add the cells. */
+static inline void bed_append(struct bed *bed, struct bed_frame *frame, const char *sql) {
+  struct ArrowArrayStream stream = bed_stream(bed, sql);
+  struct ap_cell_source source = {.stream = &stream};
+  struct ap_cell_draft *drafts = NULL;
+  uint32_t count = 0;
+  check_ok(bed_write(bed, frame, &source, &drafts, &count), &bed->err);
+  for (uint32_t i = 0; i < count; i++) {
+    bed_add_cell(bed, frame, drafts[i].staged_path.data, drafts[i].path, drafts[i].partition_count,
+                 drafts[i].partition_values, true);
+  }
+}
+
+static inline struct ap_frame_binding bed_binding(const struct bed_frame *frame) {
+  return (struct ap_frame_binding){
+      .hive = AP_TEXT("w"),
+      .box = AP_TEXT("s"),
+      .name = AP_TEXT("orders"),
+      .folder = ap_text_of(frame->folder),
+      .schema = &frame->schema,
+      .physical = &frame->physical,
+      .schema_id = ap_schema_id(&frame->schema),
+      .physical_schema_id = frame->physical_id,
+      .partition_columns = frame->partition_columns,
+      .partition_column_count = frame->partition_count,
+      .cells = frame->cells,
+      .cell_count = frame->cell_count,
+  };
+}
+
+/* The answer of a query over w.s.orders. */
+static inline char *bed_ask(struct bed *bed, const struct bed_frame *frame, const char *sql) {
+  struct ap_frame_binding binding = bed_binding(frame);
+  struct ap_chamber *chamber = bed_chamber(bed);
+  check_ok(ap_chamber_bind_frame(chamber, &binding, &bed->err), &bed->err);
+  return bed_query_in(bed, chamber, sql);
+}
+
 #endif

@@ -36,6 +36,10 @@ static const struct prefix_code prefixes[] = {
     {"Error: ", DUCKDB_ERROR_INVALID},
 };
 
+/* What the engine says when a statement failed between two pieces of work; the reason follows. */
+static const char wrapper[] =
+    "Attempting to execute an unsuccessful or closed pending query result\nError: ";
+
 /* Skip the class prefix; learn the type from it when there was none. */
 static const char *strip_prefix(const char *message, duckdb_error_type *inout_type) {
   for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
@@ -86,6 +90,10 @@ ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, co
                           ap_error *err) {
   if (message == NULL) message = "the engine gave no reason";
   message = strip_prefix(message, &type);
+  if (strncmp(message, wrapper, sizeof wrapper - 1) == 0) {
+    type = DUCKDB_ERROR_INVALID;
+    message = strip_prefix(message + sizeof wrapper - 1, &type);
+  }
   if (atomic_load(&chamber->timed_out)) {
     return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
   }

@@ -119,6 +119,7 @@ static ap_status fail_names(struct ap_chamber *chamber, const char *sql, ap_erro
                              duckdb_extract_statements_error(statements), err);
   } else {
     status = AP_FAIL(err, AP_UNSUPPORTED, "the tables of this statement cannot be told");
+    ap_error_hint(err, "PIVOT needs its values: PIVOT t ON c IN ('a', 'b') USING ...");
   }
   duckdb_destroy_extracted(&statements);
   return status;

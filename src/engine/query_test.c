@@ -17,9 +17,9 @@ static void every_type_streams(void **state) {
       "1.25::DECIMAL(10,2) de, 'x' s, 'y'::BLOB bl, DATE '2020-01-02' dt, TIME '01:02:03' t, "
       "TIMESTAMP '2020-01-01' ts, TIMESTAMPTZ '2020-01-01 00:00:00+00' tz, [1] l, {'a': 1} st, "
       "MAP {'k': 1} m");
-  static const char *const formats[] = {"b",   "c",   "s",    "i",       "l",      "C",  "S",
+  static const char *const formats[] = {"b",   "c",   "s",    "i",       "l",          "C",  "S",
                                         "I",   "L",   "f",    "g",       "d:10,2,128", "u",  "z",
-                                        "tdD", "ttu", "tsu:", "tsu:UTC", "+l",     "+s", "+m"};
+                                        "tdD", "ttu", "tsu:", "tsu:UTC", "+l",         "+s", "+m"};
   struct ArrowSchema schema;
   check_ok(ap_stream_schema(&stream, &schema, &bed.err), &bed.err);
   assert_int_equal(schema.n_children, sizeof formats / sizeof formats[0]);

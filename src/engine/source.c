@@ -89,6 +89,8 @@ void ap_source_close(struct ap_source *source) {
     ap_array_release(&source->peeked[i]);
   }
   source->peeked_next = source->peeked_count;
+  ap_free(source->allocator, source->peeked);
+  source->peeked = NULL;
   if (source->current) release_batch(source->current);
   source->current = NULL;
   ap_schema_release(&source->shown);
@@ -199,10 +201,23 @@ static int64_t batch_bytes(const struct ap_source *source, const struct ArrowArr
   return sum;
 }
 
+/* Room for one more array to look at. */
+static ap_status grow_peeked(struct ap_source *source, ap_error *err) {
+  if (source->peeked_count < source->peeked_capacity) return AP_OK;
+  uint32_t capacity = source->peeked_capacity ? source->peeked_capacity * 2 : 16;
+  struct ArrowArray *peeked =
+      ap_reallocate(source->allocator, source->peeked, capacity * sizeof *peeked);
+  if (!peeked) return AP_FAIL_MEMORY(err);
+  source->peeked = peeked;
+  source->peeked_capacity = capacity;
+  return AP_OK;
+}
+
 ap_status ap_source_peek(struct ap_source *source, int64_t bytes_enough, ap_error *err) {
   AP_ASSERT(!source->current && source->peeked_next == 0);
   while (!source->complete && source->peeked_bytes <= bytes_enough &&
          source->peeked_count < AP_SOURCE_PEEKED_MAX) {
+    AP_TRY(grow_peeked(source, err));
     struct ArrowArray *array = &source->peeked[source->peeked_count];
     AP_TRY(pull(source, array, err));
     if (!array->release) {

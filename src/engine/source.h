@@ -16,7 +16,7 @@
 
 struct ap_source_batch;
 
-enum { AP_SOURCE_PEEKED_MAX = 64 }; /* arrays looked at before the scan begins */
+enum { AP_SOURCE_PEEKED_MAX = 4096 }; /* arrays looked at before the scan begins */
 
 struct ap_source {
   struct ap_allocator *allocator;
@@ -27,7 +27,8 @@ struct ap_source {
   uint32_t *order;            /* column i is the stream's column order[i] */
   uint32_t column_count;
   bool has_halves;
-  struct ArrowArray peeked[AP_SOURCE_PEEKED_MAX];
+  struct ArrowArray *peeked;
+  uint32_t peeked_capacity;
   uint32_t peeked_count;
   uint32_t peeked_next;
   bool complete; /* all there is was peeked at */

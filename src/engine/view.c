@@ -181,15 +181,21 @@ static void append_column(struct ap_buffer *out, const struct ap_view *view, uin
 }
 
 static void append_hive_types(struct ap_buffer *out, const struct ap_frame_binding *binding) {
+  struct ap_buffer type;
+  ap_buffer_init(&type, out->allocator);
   ap_buffer_append_string(out, "hive_partitioning = true, hive_types = {");
   for (uint32_t i = 0; i < binding->partition_column_count; i++) {
     uint32_t field = binding->partition_columns[i];
     if (i > 0) ap_buffer_append_string(out, ", ");
     ap_buffer_append_literal(out, binding->physical->fields[field].name);
     ap_buffer_append_string(out, ": ");
-    ap_type_append_sql(out, &binding->schema->fields[field].type);
+    ap_buffer_clear(&type);
+    ap_type_append_sql(&type, &binding->schema->fields[field].type);
+    ap_buffer_append_literal(out, ap_buffer_text(&type));
   }
   ap_buffer_append_string(out, "}");
+  out->failed |= type.failed;
+  ap_buffer_deinit(&type);
 }
 
 /* Texts without their mark are texts still, unless the frame has bytes for which that is wrong. */

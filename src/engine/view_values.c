@@ -269,10 +269,11 @@ ap_status ap_view_set_deleted_rows(struct ap_chamber *chamber, const struct ap_v
   if (!view->has_deleted_rows) return AP_OK;
   struct ap_buffer text;
   ap_buffer_init(&text, chamber->engine->env->allocator);
-  ap_buffer_append_format(&text,
-                          "CREATE OR REPLACE TABLE temp.main.ap_%llu_dv(ap_file BIGINT, ap_row "
-                          "BIGINT)",
-                          (unsigned long long)view->number);
+  ap_buffer_append_format(
+      &text,
+      "CREATE OR REPLACE TEMP TABLE temp.main.ap_%llu_dv(ap_file BIGINT, ap_row "
+      "BIGINT)",
+      (unsigned long long)view->number);
   ap_status status = ap_buffer_check(&text, err);
   if (status == AP_OK) status = ap_chamber_run(chamber, text.data, NULL, err);
   ap_buffer_clear(&text);

@@ -228,7 +228,13 @@ static ap_status copy(struct write *write, struct ap_text sql, ap_error *err) {
       if (err) *err = *of_stream;
       return of_stream->code;
     }
-    return unmark(status, &failure, err);
+    status = unmark(status, &failure, err);
+    if (status == AP_MEMORY_EXCEEDED && write->target->partition_column_count > 0) {
+      ap_error_hint(err,
+                    "partition by columns with fewer values, write less at once, or give the "
+                    "bees more memory");
+    }
+    return status;
   }
   status =
       ap_written_read(write->chamber, write->target, &result, write->arena, &write->written, err);

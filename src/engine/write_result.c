@@ -2,7 +2,8 @@
  *
  * What COPY .. (RETURN_STATS) answers, as drafts of cells: columns filename, count,
  * file_size_bytes, footer_size_bytes, column_statistics MAP(column -> MAP(name -> text)),
- * partition_keys MAP(column -> text).
+ * partition_keys MAP(column -> text). Its has_nan speaks of a file's last row group only, so files
+ * that may have several are asked themselves.
  */
 #include "engine/write.h"
 
@@ -19,6 +20,10 @@ enum {
   COLUMN_STATISTICS = 4,
   COLUMN_PARTITION = 5,
 };
+
+/* A file of at most so many rows has one row group: COPY makes none of less than half its
+ * ROW_GROUP_SIZE beside another, and that is 2048 at least. */
+enum { ONE_GROUP_ROWS_MAX = 1024 };
 
 /* A MAP vector: where each row's entries are, and the entries' keys and values. */
 struct map_vector {
@@ -84,9 +89,69 @@ static void read_column(const struct map_vector *facts, idx_t row,
   }
 }
 
-static ap_status read_statistics(const struct ap_schema *physical, duckdb_vector vector, idx_t row,
-                                 int64_t row_count, struct ap_arena *arena,
-                                 struct ap_written *written, struct ap_text *out_json,
+static bool is_float(const struct ap_field *field) {
+  return field->type.kind == AP_TYPE_FLOAT32 || field->type.kind == AP_TYPE_FLOAT64;
+}
+
+/* Whether a maximum is to be stated that a NaN in an earlier row group would make wrong. */
+static bool must_look_for_nans(const struct ap_schema *physical,
+                               const struct ap_statistics_text *columns, int64_t row_count) {
+  if (row_count <= ONE_GROUP_ROWS_MAX) return false;
+  for (uint32_t i = 0; i < physical->field_count; i++) {
+    if (is_float(&physical->fields[i]) && columns[i].max.data && !columns[i].has_nan) return true;
+  }
+  return false;
+}
+
+/* The file's columns of which some row group has no maximum: so the engine writes groups with NaN
+ * in them. Wildcards in the path stand for themselves. */
+static ap_status ask_for_nans(struct ap_chamber *chamber, struct ap_text path,
+                              duckdb_result *out_result, ap_error *err) {
+  struct ap_buffer escaped;
+  struct ap_buffer sql;
+  ap_buffer_init(&escaped, chamber->engine->env->allocator);
+  ap_buffer_init(&sql, chamber->engine->env->allocator);
+  for (size_t i = 0; i < path.size; i++) {
+    bool wild = memchr("*?[", path.data[i], 3) != NULL;
+    ap_buffer_append_format(&escaped, wild ? "[%c]" : "%c", path.data[i]);
+  }
+  ap_buffer_append_string(&sql, "SELECT DISTINCT path_in_schema FROM parquet_metadata(");
+  ap_buffer_append_literal(&sql, ap_buffer_text(&escaped));
+  ap_buffer_append_string(&sql, ") WHERE stats_max_value IS NULL AND type IN ('FLOAT', 'DOUBLE')");
+  sql.failed |= escaped.failed;
+  ap_status status = ap_buffer_check(&sql, err);
+  if (status == AP_OK) status = ap_chamber_run(chamber, sql.data, out_result, err);
+  ap_buffer_deinit(&sql);
+  ap_buffer_deinit(&escaped);
+  return status;
+}
+
+static ap_status look_for_nans(struct ap_chamber *chamber, struct ap_text path,
+                               const struct ap_schema *physical, struct ap_statistics_text *columns,
+                               ap_error *err) {
+  duckdb_result result = {0};
+  AP_TRY(ask_for_nans(chamber, path, &result, err));
+  for (;;) {
+    duckdb_data_chunk chunk = duckdb_fetch_chunk(result);
+    if (!chunk) break;
+    duckdb_vector names = duckdb_data_chunk_get_vector(chunk, 0);
+    for (idx_t row = 0; row < duckdb_data_chunk_get_size(chunk); row++) {
+      for (uint32_t i = 0; i < physical->field_count; i++) {
+        if (ap_text_equal(physical->fields[i].name, text_at(names, row))) columns[i].has_nan = true;
+      }
+    }
+    duckdb_destroy_data_chunk(&chunk);
+  }
+  const char *message = duckdb_result_error(&result);
+  ap_status status =
+      message && message[0] != '\0' ? ap_chamber_fail_result(chamber, &result, err) : AP_OK;
+  duckdb_destroy_result(&result);
+  return status;
+}
+
+static ap_status read_statistics(struct ap_chamber *chamber, const struct ap_schema *physical,
+                                 duckdb_vector vector, idx_t row, struct ap_arena *arena,
+                                 struct ap_written *written, struct ap_cell_draft *draft,
                                  ap_error *err) {
   struct ap_statistics_text *columns =
       AP_ARENA_ARRAY(arena, struct ap_statistics_text, physical->field_count);
@@ -94,8 +159,6 @@ static ap_status read_statistics(const struct ap_schema *physical, duckdb_vector
   for (uint32_t i = 0; i < physical->field_count; i++) columns[i].null_count = -1;
   struct map_vector map = open_map(vector);
   struct map_vector facts = open_map(map.values);
-  struct ap_buffer json;
-  ap_buffer_init(&json, arena->allocator);
   duckdb_list_entry entry = map.entries[row];
   for (idx_t i = entry.offset; i < entry.offset + entry.length; i++) {
     int32_t column = find_column(physical, text_at(map.keys, i));
@@ -104,10 +167,15 @@ static ap_status read_statistics(const struct ap_schema *physical, duckdb_vector
   for (uint32_t i = 0; i < physical->field_count; i++) {
     if (columns[i].null_count > 0) written->nulls[i] += columns[i].null_count;
   }
-  ap_statistics_append(&json, physical, row_count, columns);
+  if (must_look_for_nans(physical, columns, draft->row_count)) {
+    AP_TRY(look_for_nans(chamber, draft->staged_path, physical, columns, err));
+  }
+  struct ap_buffer json;
+  ap_buffer_init(&json, arena->allocator);
+  ap_statistics_append(&json, physical, draft->row_count, columns);
   ap_status status = ap_buffer_check(&json, err);
   char *copy = status == AP_OK ? ap_arena_copy(arena, ap_buffer_text(&json)) : NULL;
-  *out_json = (struct ap_text){copy, json.size};
+  draft->statistics_json = (struct ap_text){copy, json.size};
   ap_buffer_deinit(&json);
   if (status == AP_OK && !copy) return AP_FAIL_MEMORY(err);
   return status;
@@ -184,8 +252,9 @@ static ap_status grow(struct ap_written *written, struct ap_arena *arena, ap_err
 }
 
 /* One file. It is in the list before anything about it can fail, so that it can be removed. */
-static ap_status read_row(const struct ap_cell_target *target, duckdb_data_chunk chunk, idx_t row,
-                          struct ap_arena *arena, struct ap_written *written, ap_error *err) {
+static ap_status read_row(struct ap_chamber *chamber, const struct ap_cell_target *target,
+                          duckdb_data_chunk chunk, idx_t row, struct ap_arena *arena,
+                          struct ap_written *written, ap_error *err) {
   AP_TRY(grow(written, arena, err));
   struct ap_cell_draft *draft = &written->drafts[written->count];
   struct ap_text path = text_at(duckdb_data_chunk_get_vector(chunk, COLUMN_FILENAME), row);
@@ -201,8 +270,9 @@ static ap_status read_row(const struct ap_cell_target *target, duckdb_data_chunk
   };
   written->count++;
   written->row_count += draft->row_count;
-  AP_TRY(read_statistics(target->physical, duckdb_data_chunk_get_vector(chunk, COLUMN_STATISTICS),
-                         row, draft->row_count, arena, written, &draft->statistics_json, err));
+  AP_TRY(read_statistics(chamber, target->physical,
+                         duckdb_data_chunk_get_vector(chunk, COLUMN_STATISTICS), row, arena,
+                         written, draft, err));
   return read_partition(target, duckdb_data_chunk_get_vector(chunk, COLUMN_PARTITION), row, arena,
                         draft, err);
 }
@@ -217,7 +287,7 @@ ap_status ap_written_read(struct ap_chamber *chamber, const struct ap_cell_targe
     if (!chunk) break;
     idx_t size = duckdb_data_chunk_get_size(chunk);
     for (idx_t row = 0; row < size && status == AP_OK; row++) {
-      status = read_row(target, chunk, row, arena, written, err);
+      status = read_row(chamber, target, chunk, row, arena, written, err);
     }
     duckdb_destroy_data_chunk(&chunk);
   }
