@@ -365,6 +365,21 @@ static PyObject *batches_column(PyObject *object, PyObject *args) {
   return list_rows(self, 0, self->rows, column, make_value);
 }
 
+static PyObject *batches_value(PyObject *object, PyObject *args) {
+  Batches *self = (Batches *)object;
+  long long row = 0;
+  long long column = 0;
+  if (!PyArg_ParseTuple(args, "LL:value", &row, &column)) return NULL;
+  if (row < 0 || row >= self->rows || column < 0 || column >= self->schema.n_children) {
+    PyErr_Format(PyExc_IndexError, "there is no column %lld of row %lld", column, row);
+    return NULL;
+  }
+  PyObject *list = list_rows(self, row, row + 1, column, make_value);
+  PyObject *value = list == NULL ? NULL : PySequence_GetItem(list, 0);
+  Py_XDECREF(list);
+  return value;
+}
+
 /* ---- about it -------------------------------------------------------------------------------- */
 
 static PyObject *list_columns(PyObject *object,
@@ -409,6 +424,7 @@ static PyMethodDef batches_methods[] = {
     {"rows", batches_rows, METH_VARARGS, "The rows from start to before stop, as tuples."},
     {"dicts", batches_dicts, METH_VARARGS, "The rows from start to before stop, as dicts."},
     {"column", batches_column, METH_VARARGS, "The values of one column."},
+    {"value", batches_value, METH_VARARGS, "One value: value(row, column)"},
     {NULL, NULL, 0, NULL},
 };
 

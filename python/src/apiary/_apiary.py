@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 from apiary import _core
 from apiary._data import Source
 from apiary._objects import Box, Frame, Hive
-from apiary._result import Result
+from apiary._result import Result, need
 from apiary._sessions import Sessions
 from apiary._values import (
     Condition,
@@ -397,8 +397,16 @@ class Apiary:
             raise
 
     def frame_schema(self, hive: str, box_name: str, name: str) -> pyarrow.Schema:
-        """The columns of a frame as a pyarrow schema."""
-        return Result(self._core.read(hive, box_name, name, None, "false", -1, None)).schema
+        """The columns of a frame as a pyarrow schema. It says float16 where the frame does, which
+        the engine gives as float32.
+        """
+        schema = Result(self._core.read(hive, box_name, name, None, "false", -1, None)).schema
+        words = self.get_frame(hive, box_name, name)["schema"]
+        for at, field in enumerate(schema):
+            if words.get(field.name, "").split(" ")[0] == "float16":
+                half = need("pyarrow", "pyarrow").float16()
+                schema = schema.set(at, field.with_type(half))
+        return schema
 
     def read_from_frame(
         self,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from apiary import _core
+from apiary.errors import Unsupported
 
 if TYPE_CHECKING:
     import pandas
@@ -163,12 +164,12 @@ class Result:
         """A pandas data frame; options go to pyarrow's ``Table.to_pandas``."""
         need("pandas", "pandas")
         need("pyarrow", "pandas")
-        frame: pandas.DataFrame = self.to_arrow().to_pandas(**options)
-        return frame
+        return self.to_arrow().to_pandas(**options)
 
     def to_polars(self) -> polars.DataFrame:
         """A Polars data frame."""
-        return need("polars", "polars").DataFrame(self)
+        frame: polars.DataFrame = need("polars", "polars").DataFrame(self)
+        return frame
 
     def to_ipc(self) -> bytes:
         """The bytes of an Arrow IPC stream."""
@@ -180,8 +181,14 @@ class Result:
     # ------------------------------------------------------------------------------- for people
 
     def _shown(self) -> list[list[str]]:
-        rows = self._batches.rows(0, min(self.num_rows, _SHOWN_ROWS))
-        return [[_cell(value) for value in row] for row in rows]
+        rows = range(min(self.num_rows, _SHOWN_ROWS))
+        return [[self._cell(row, column) for column in range(self.num_columns)] for row in rows]
+
+    def _cell(self, row: int, column: int) -> str:
+        try:
+            return _cell(self._batches.value(row, column))
+        except Unsupported:  # a date that Python cannot hold, for example
+            return "(no Python value)"
 
     def _size(self) -> str:
         rows = "1 row" if self.num_rows == 1 else f"{self.num_rows} rows"

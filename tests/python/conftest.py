@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tests of the Python package share: an apiary in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apiary
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def fresh_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("APIARY_STORAGE", "APIARY_NAME", "APIARY_MEMORY", "APIARY_TIMING"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+
+
+@pytest.fixture
+def ap(tmp_path: Path) -> Iterator[apiary.Apiary]:
+    """A started apiary."""
+    with apiary.Apiary("test", tmp_path / "storage") as started:
+        yield started
+
+
+@pytest.fixture
+def box(ap: apiary.Apiary) -> apiary.Box:
+    """A box to make frames in."""
+    return ap.create_hive("warehouse").create_box("sales")
+
+
+@pytest.fixture
+def orders(box: apiary.Box) -> apiary.Frame:
+    """The frame of the specification's ten lines, with its three rows."""
+    frame = box.create_frame(
+        "orders", {"order_id": "int64", "customer": "utf8", "amount": "float64"}
+    )
+    frame.write(
+        {
+            "order_id": [1, 2, 3],
+            "customer": ["alice", "bob", "alice"],
+            "amount": [100.0, 250.0, 75.0],
+        }
+    )
+    return frame
