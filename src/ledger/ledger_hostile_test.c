@@ -389,7 +389,8 @@ static void structured_statistics_are_kept(void **state) {
   put_rows(fixture, "00000000000000000001.checkpoint.parquet",
            PROTOCOL METADATA("")
            "{\"add\":{\"path\":\"x\",\"partitionValues\":{},\"size\":9,\"modificationTime\":1,"
-           "\"dataChange\":false,\"stats_parsed\":{\"numRecords\":12,\"minValues\":{\"id\":3}}}}\n");
+           "\"dataChange\":false,"
+           "\"stats_parsed\":{\"numRecords\":12,\"minValues\":{\"id\":3}}}}\n");
   struct ap_snapshot *snapshot = NULL;
   check_ok(ap_ledger_snapshot(fixture->ledger, AP_AT_LATEST, 0, &snapshot, NULL), NULL);
   assert_int_equal(snapshot->row_count, 12);
@@ -404,6 +405,33 @@ static void structured_statistics_are_kept(void **state) {
   check_contains(text.data,
                  "\"stats\":\"{\\\"numRecords\\\":12,\\\"minValues\\\":{\\\"id\\\":3}}\"");
   check_contains(text.data, "\"dataChange\":false");
+  ap_buffer_deinit(&text);
+}
+
+static void a_file_that_came_back_is_no_tombstone(void **state) {
+  struct fixture *fixture = *state;
+  char remove_lines[256];
+  int64_t now_ms = ap_clock_wall_ms(fixture->world->env.clock);
+  (void)snprintf(remove_lines, sizeof(remove_lines),
+                 "{\"remove\":{\"path\":\"x\",\"deletionTimestamp\":%" PRId64
+                 "}}\n{\"remove\":{\"path\":\"y\",\"deletionTimestamp\":%" PRId64 "}}\n",
+                 now_ms, now_ms);
+  put_commit(fixture, 0, PROTOCOL METADATA("") ADD("x", "null") ADD("y", "null"));
+  put_commit(fixture, 1, remove_lines);
+  put_commit(fixture, 2, ADD("x", "null"));
+  put_commit(fixture, 3, remove_lines);
+  put_commit(fixture, 4, ADD("x", "null"));
+  check_look(fixture, 4, 1);
+  int64_t version = 0;
+  check_ok(ap_ledger_checkpoint(fixture->ledger, &version, &fixture->world->err),
+           &fixture->world->err);
+  struct ap_buffer text;
+  ap_buffer_init(&text, ap_allocator_system());
+  ap_ledger_world_get(fixture->world, "_delta_log/00000000000000000004.checkpoint.parquet", &text);
+  assert_null(strstr(text.data, "{\"remove\":{\"path\":\"x\""));
+  const char *removed = strstr(text.data, "{\"remove\":{\"path\":\"y\"");
+  assert_non_null(removed);
+  assert_null(strstr(removed + 1, "{\"remove\":{\"path\":\"y\""));
   ap_buffer_deinit(&text);
 }
 
@@ -526,6 +554,7 @@ int main(void) {
       TEST(multi_part_checkpoints),
       TEST(v2_checkpoints),
       TEST(structured_statistics_are_kept),
+      TEST(a_file_that_came_back_is_no_tombstone),
       TEST(domains_are_preserved),
       TEST(features_are_judged_by_use),
       TEST(random_damage),
