@@ -230,10 +230,7 @@ static int run_statement(struct shell *shell, const char *text, size_t size) {
   struct cli *cli = shell->cli;
   double started_ms = cli_now_ms();
   char *sql = cli_copy(text, size);
-  if (shell->is_terminal) {
-    cli_interrupt_clear(&cli->interrupt);
-    shell->options.columns = cli_output_columns(&cli->output);
-  }
+  if (shell->is_terminal) shell->options.columns = cli_output_columns(&cli->output);
   int status = cli_run_sql(cli, shell->session, sql, NULL, 0, &shell->options, NULL);
   free(sql);
   if (shell->is_terminal) cli_interrupt_clear(&cli->interrupt);
