@@ -84,11 +84,14 @@ void cli_append_f32(struct cli_text *text, float value) {
 
 void cli_append_f16(struct cli_text *text, uint16_t bits) {
   char form[40];
-  float value = ArrowHalfFloatToFloat(bits);
-  if (append_special(text, (double)value)) return;
+  double value = (double)ArrowHalfFloatToFloat(bits);
+  if (append_special(text, value)) return;
+  /* What lies within half the way to the neighbour nearer to zero reads back as this one. */
+  uint16_t neighbour = (bits & 0x7fff) == 0 ? bits : (uint16_t)(bits - 1);
+  double gap = fabs(value - (double)ArrowHalfFloatToFloat(neighbour));
   for (int digits = 1; digits <= 5; ++digits) {
-    (void)snprintf(form, sizeof form, "%.*e", digits - 1, (double)value);
-    if (ArrowFloatToHalfFloat(strtof(form, NULL)) == bits) break;
+    (void)snprintf(form, sizeof form, "%.*e", digits - 1, value);
+    if (fabs(strtod(form, NULL) - value) * 2 < gap || gap == 0) break;
   }
   append_layout(text, form);
 }
