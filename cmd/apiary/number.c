@@ -8,8 +8,6 @@
  */
 #include "number.h"
 
-#include <nanoarrow/nanoarrow.h>
-
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -82,13 +80,22 @@ void cli_append_f32(struct cli_text *text, float value) {
   append_layout(text, form);
 }
 
+/* By hand: nanoarrow 0.8 takes the smallest halves (subnormal ones) for floats of their bits. */
+static double half_value(uint16_t bits) {
+  int exponent = bits >> 10 & 31;
+  int fraction = bits & 1023;
+  double size = exponent == 0 ? ldexp(fraction, -24) : ldexp(1024 + fraction, exponent - 25);
+  if (exponent == 31) size = fraction == 0 ? (double)INFINITY : (double)NAN;
+  return bits >> 15 ? -size : size;
+}
+
 void cli_append_f16(struct cli_text *text, uint16_t bits) {
   char form[40];
-  double value = (double)ArrowHalfFloatToFloat(bits);
+  double value = half_value(bits);
   if (append_special(text, value)) return;
   /* What lies within half the way to the neighbour nearer to zero reads back as this one. */
   uint16_t neighbour = (bits & 0x7fff) == 0 ? bits : (uint16_t)(bits - 1);
-  double gap = fabs(value - (double)ArrowHalfFloatToFloat(neighbour));
+  double gap = fabs(value - half_value(neighbour));
   for (int digits = 1; digits <= 5; ++digits) {
     (void)snprintf(form, sizeof form, "%.*e", digits - 1, value);
     if (fabs(strtod(form, NULL) - value) * 2 < gap || gap == 0) break;
