@@ -267,9 +267,6 @@ static ap_status open_database(struct ap_chamber *chamber, ap_error *err) {
   /* The engine's own first catalog is called "memory", as a hive may be. */
   return ap_chamber_run(chamber,
                         "SET TimeZone = 'UTC';"
-                        "SET enable_progress_bar = true;"
-                        "SET enable_progress_bar_print = false;"
-                        "SET progress_bar_time = 0;"
                         "ATTACH ':memory:' AS ap;"
                         "USE ap.main;"
                         "DETACH memory;",

@@ -62,6 +62,7 @@ struct ap_chamber {
   struct ap_buffer current;     /* what USE named last; empty: the chamber's own */
   struct ap_source *source;     /* what the view ap_source reads now; NULL: nothing */
   struct ArrowArrayStream scan; /* the engine holds its address; reads `source` */
+  bool keeps_progress;          /* the engine's account of progress is on */
   bool has_scan;                /* the view exists */
 };
 

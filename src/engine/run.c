@@ -80,9 +80,22 @@ static ap_status run_tasks(struct ap_chamber *chamber, duckdb_pending_result pen
   }
 }
 
+/* The engine keeps account of progress only while somebody asks: it costs at every task. */
+static ap_status keep_progress(struct ap_chamber *chamber, const struct ap_run_control *control,
+                               ap_error *err) {
+  bool wanted = control && control->progress;
+  if (wanted == chamber->keeps_progress) return AP_OK;
+  chamber->keeps_progress = wanted;
+  const char *sql = wanted ? "SET progress_bar_time = 0; SET enable_progress_bar = true; "
+                             "SET enable_progress_bar_print = false"
+                           : "SET enable_progress_bar = false";
+  return ap_chamber_run(chamber, sql, NULL, err);
+}
+
 ap_status ap_chamber_execute(struct ap_chamber *chamber, duckdb_prepared_statement statement,
                              bool streaming, const struct ap_run_control *control,
                              duckdb_result *out_result, ap_error *err) {
+  AP_TRY(keep_progress(chamber, control, err));
   duckdb_pending_result pending = NULL;
   ap_status status = AP_OK;
   duckdb_state made = streaming ? duckdb_pending_prepared_streaming(statement, &pending)

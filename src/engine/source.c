@@ -97,6 +97,8 @@ void ap_source_close(struct ap_source *source) {
   ap_schema_release(&source->schema);
   ap_schema_release(&source->encoded);
   ap_stream_release(&source->inner);
+  ap_free(source->allocator, source->may_have_nan);
+  source->may_have_nan = NULL;
   ap_free(source->allocator, source->order);
   source->order = NULL;
 }
@@ -128,7 +130,8 @@ ap_status ap_source_arrange(struct ap_source *source, const uint32_t *order, uin
                             ap_error *err) {
   AP_ASSERT(!source->order && column_count > 0);
   source->order = ap_allocate_zeroed(source->allocator, column_count, sizeof *source->order);
-  if (!source->order) return AP_FAIL_MEMORY(err);
+  source->may_have_nan = ap_allocate_zeroed(source->allocator, column_count, sizeof(bool));
+  if (!source->order || !source->may_have_nan) return AP_FAIL_MEMORY(err);
   memcpy(source->order, order, column_count * sizeof *order);
   source->column_count = column_count;
   ArrowSchemaInit(&source->shown);
@@ -252,6 +255,43 @@ static ap_status convert_halves(struct ap_source *source, struct ap_source_batch
   return AP_OK;
 }
 
+static bool has_nan_f64(const double *values, int64_t count) {
+  int any = 0;
+  for (int64_t i = 0; i < count; i++) any |= values[i] != values[i];
+  return any != 0;
+}
+
+static bool has_nan_f32(const float *values, int64_t count) {
+  int any = 0;
+  for (int64_t i = 0; i < count; i++) any |= values[i] != values[i];
+  return any != 0;
+}
+
+/* Values under a null are looked at too: they may only raise the suspicion. */
+static void look_for_nans(struct ap_source *source, const struct ap_source_batch *batch) {
+  for (uint32_t i = 0; i < source->column_count; i++) {
+    if (source->may_have_nan[i]) continue;
+    const char *format = source->schema.children[source->order[i]]->format;
+    const struct ArrowArray *child = batch->array.children[source->order[i]];
+    const void *values = child->n_buffers > 1 ? child->buffers[1] : NULL;
+    if (!values) continue;
+    int64_t first = child->offset + batch->array.offset;
+    int64_t count = batch->array.length;
+    if (strcmp(format, "g") == 0) {
+      source->may_have_nan[i] = has_nan_f64((const double *)values + first, count);
+    } else if (strcmp(format, "f") == 0) {
+      source->may_have_nan[i] = has_nan_f32((const float *)values + first, count);
+    } else if (strcmp(format, "e") == 0) {
+      source->may_have_nan[i] = true;
+    }
+  }
+}
+
+bool ap_source_may_have_nan(const struct ap_source *source, uint32_t column) {
+  AP_ASSERT(column < source->column_count);
+  return source->may_have_nan[column];
+}
+
 /* The next array with rows becomes current; current stays NULL at the end. */
 static ap_status next_batch(struct ap_source *source, ap_error *err) {
   struct ArrowArray array = {0};
@@ -280,6 +320,7 @@ static ap_status next_batch(struct ap_source *source, ap_error *err) {
   batch->column_count = source->column_count;
   source->current = batch;
   source->position = 0;
+  look_for_nans(source, batch);
   return source->has_halves ? convert_halves(source, batch, err) : AP_OK;
 }
 

@@ -27,6 +27,8 @@ struct ap_source {
   uint32_t *order;            /* column i is the stream's column order[i] */
   uint32_t column_count;
   bool has_halves;
+  bool *
+      may_have_nan; /* by column: a float column in which a NaN passed, or that was not looked at */
   struct ArrowArray *peeked;
   uint32_t peeked_capacity;
   uint32_t peeked_count;
@@ -50,6 +52,9 @@ void ap_source_close(struct ap_source *source); /* idempotent; accepts zeroed me
  * level. */
 AP_MUST_CHECK ap_status ap_source_arrange(struct ap_source *source, const uint32_t *order,
                                           uint32_t column_count, ap_error *err);
+
+/* Whether column i may hold NaN, by what has passed so far. */
+bool ap_source_may_have_nan(const struct ap_source *source, uint32_t column);
 
 /* Look ahead until so many bytes of values are known or the stream ends. */
 AP_MUST_CHECK ap_status ap_source_peek(struct ap_source *source, int64_t bytes_enough,

@@ -55,14 +55,27 @@ static bool is_partition_column(const struct ap_cell_target *target, uint32_t fi
   return false;
 }
 
-static int64_t round_group(int64_t rows) {
-  int64_t steps = (rows + GROUP_ROWS_STEP - 1) / GROUP_ROWS_STEP;
-  if (steps < 1) steps = 1;
-  return steps * GROUP_ROWS_STEP;
+/* Rows of a group whose values take about so many bytes, by what was seen of them. */
+static int64_t rows_of_bytes(const struct ap_source *source, int64_t bytes) {
+  int64_t width = source->peeked_bytes / source->peeked_rows + 1;
+  int64_t rows = bytes / width / GROUP_ROWS_STEP * GROUP_ROWS_STEP;
+  return rows < GROUP_ROWS_STEP ? GROUP_ROWS_STEP : rows;
 }
 
-/* One file or a folder, and how large row groups are. A group stays under half the target, so that
- * files are cut in time; its rows share the threads when all of them are known. */
+/* Equal groups for rows that are all known: as many as there are threads if they are worth it, more
+ * when they would be too large. The engine prepares groups of just its size at once, in parallel
+ * and in order. */
+static int64_t share_rows(int64_t rows, int64_t threads, int64_t group_rows_max) {
+  int64_t groups = rows / GROUP_ROWS_PARALLEL;
+  if (groups > threads) groups = threads;
+  if (groups < 1) groups = 1;
+  int64_t least = (rows + group_rows_max - 1) / group_rows_max;
+  if (groups < least) groups = least;
+  return (rows + groups - 1) / groups;
+}
+
+/* One file or a folder, and how large row groups are: under half the target, so that files are cut
+ * in time. */
 static ap_status plan_files(struct write *write, ap_error *err) {
   const struct ap_cell_target *target = write->target;
   const struct ap_source *source = &write->source;
@@ -71,16 +84,12 @@ static ap_status plan_files(struct write *write, ap_error *err) {
   write->base_is_folder = target->partition_column_count > 0 || !small;
   write->group_rows = GROUP_ROWS;
   if (write->query.size == 0 && source->peeked_rows > 0) {
-    int64_t width = source->peeked_bytes / source->peeked_rows + 1;
-    int64_t most = target->target_bytes / 2 / width / GROUP_ROWS_STEP * GROUP_ROWS_STEP;
-    if (most < GROUP_ROWS_STEP) most = GROUP_ROWS_STEP;
+    int64_t most = rows_of_bytes(source, target->target_bytes / 2);
     if (write->group_rows > most) write->group_rows = most;
-  }
-  if (small) {
-    int64_t threads = write->chamber->engine->options.threads;
-    int64_t share = round_group((source->peeked_rows + threads - 1) / threads);
-    if (share < GROUP_ROWS_PARALLEL) share = GROUP_ROWS_PARALLEL;
-    if (write->group_rows > share) write->group_rows = share;
+    if (small) {
+      int64_t threads = write->chamber->engine->options.threads;
+      write->group_rows = share_rows(source->peeked_rows, threads, write->group_rows);
+    }
   }
   char uuid[AP_UUID_TEXT_SIZE];
   ap_random_uuid(env_of(write)->random, uuid);
@@ -534,6 +543,7 @@ static ap_status run(struct write *write, const struct ap_cell_source *source, a
   AP_TRY(plan_files(write, err));
   if (source->stream) {
     write->source.slice_rows = write->group_rows;
+    write->written.source = &write->source;
     AP_TRY(ap_chamber_set_source(write->chamber, &write->source, err));
   }
   AP_TRY(write_all(write, err));

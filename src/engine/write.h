@@ -5,7 +5,7 @@
 #ifndef AP_ENGINE_WRITE_H
 #define AP_ENGINE_WRITE_H
 
-#include "engine/chamber.h"
+#include "engine/source.h"
 
 /* Does the source fit the frame? order[i] becomes the source's column for field i (arena memory).
  * AP_SCHEMA_MISMATCH names everything that does not fit, AP_NULL_VIOLATION a column of nothing but
@@ -23,6 +23,7 @@ struct ap_written {
   uint32_t capacity;
   int64_t row_count;
   int64_t *nulls;
+  const struct ap_source *source; /* knows which columns are free of NaN; NULL: nobody knows */
 };
 
 AP_MUST_CHECK ap_status ap_written_read(struct ap_chamber *chamber,

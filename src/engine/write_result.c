@@ -94,11 +94,12 @@ static bool is_float(const struct ap_field *field) {
 }
 
 /* Whether a maximum is to be stated that a NaN in an earlier row group would make wrong. */
-static bool must_look_for_nans(const struct ap_schema *physical,
+static bool must_look_for_nans(const struct ap_schema *physical, const struct ap_source *source,
                                const struct ap_statistics_text *columns, int64_t row_count) {
   if (row_count <= ONE_GROUP_ROWS_MAX) return false;
   for (uint32_t i = 0; i < physical->field_count; i++) {
-    if (is_float(&physical->fields[i]) && columns[i].max.data && !columns[i].has_nan) return true;
+    if (!is_float(&physical->fields[i]) || !columns[i].max.data || columns[i].has_nan) continue;
+    if (!source || ap_source_may_have_nan(source, i)) return true;
   }
   return false;
 }
@@ -167,7 +168,7 @@ static ap_status read_statistics(struct ap_chamber *chamber, const struct ap_sch
   for (uint32_t i = 0; i < physical->field_count; i++) {
     if (columns[i].null_count > 0) written->nulls[i] += columns[i].null_count;
   }
-  if (must_look_for_nans(physical, columns, draft->row_count)) {
+  if (must_look_for_nans(physical, written->source, columns, draft->row_count)) {
     AP_TRY(look_for_nans(chamber, draft->staged_path, physical, columns, err));
   }
   struct ap_buffer json;
