@@ -66,7 +66,7 @@ static bool is_cancelled(void *opaque) {
 
 static void report_progress(void *opaque, double percent) {
   const struct control_context *control = opaque;
-  if (control->progress != NULL) control->progress(control->context, percent);
+  control->progress(control->context, percent);
 }
 
 static ap_status copy_parameters(const ap_query_options *options, struct ap_arena *arena,
@@ -146,7 +146,10 @@ static struct query_stream *create_stream(struct ap_session *session,
       .context = AP_OPTION(options, context, NULL),
   };
   query->control = (struct ap_run_control){
-      .cancelled = is_cancelled, .progress = report_progress, .context = &query->context};
+      .cancelled = is_cancelled,
+      .progress = query->context.progress == NULL ? NULL : report_progress,
+      .context = &query->context,
+  };
   int64_t timeout_ms = AP_OPTION(options, timeout_ms, 0);
   if (timeout_ms > 0 && timeout_ms < INT64_MAX / 2000) {
     query->control.deadline_us = ap_clock_monotonic_us(env->clock) + timeout_ms * 1000;

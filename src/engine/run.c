@@ -80,14 +80,15 @@ static ap_status run_tasks(struct ap_chamber *chamber, duckdb_pending_result pen
   }
 }
 
-/* The engine keeps account of progress only while somebody asks: it costs at every task. */
+/* The engine keeps account of progress only while somebody asks: it costs at every task. Printing
+ * goes off first, or the settings themselves would draw a bar on a slow machine. */
 static ap_status keep_progress(struct ap_chamber *chamber, const struct ap_run_control *control,
                                ap_error *err) {
   bool wanted = control && control->progress;
   if (wanted == chamber->keeps_progress) return AP_OK;
   chamber->keeps_progress = wanted;
-  const char *sql = wanted ? "SET progress_bar_time = 0; SET enable_progress_bar = true; "
-                             "SET enable_progress_bar_print = false"
+  const char *sql = wanted ? "SET enable_progress_bar_print = false; SET progress_bar_time = 0; "
+                             "SET enable_progress_bar = true"
                            : "SET enable_progress_bar = false";
   return ap_chamber_run(chamber, sql, NULL, err);
 }
