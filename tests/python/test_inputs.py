@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import apiary
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -20,8 +21,6 @@ import pyarrow as pa
 import pyarrow.dataset
 import pyarrow.parquet
 import pytest
-
-import apiary
 from apiary import Apiary, Box, Frame
 
 ROWS = [
@@ -194,7 +193,7 @@ def test_polars_types(box: Box) -> None:
     frame.write(data)
     frame.write(data.slice(1))
     expected = data.to_dicts()
-    assert frame.read().to_pylist() == expected + expected[1:]
+    assert sorted(frame.read().to_pylist(), key=str) == sorted(expected + expected[1:], key=str)
 
 
 def test_many_rows_in_many_batches(box: Box) -> None:
@@ -238,7 +237,7 @@ def test_an_error_of_the_callers_generator_is_raised_as_it_is(empty: Frame) -> N
         (None, TypeError, "cannot write NoneType"),
         ({"order_id": [1], "customer": []}, apiary.SchemaError, "different lengths"),
         ([{"order_id": 1}, {"order_id": "x"}], apiary.SchemaError, "'order_id'"),
-        (pl.Series([1]), apiary.ApiaryError, ""),
+        (pl.Series([1]), apiary.ApiaryError, "."),
     ],
 )
 def test_what_cannot_be_written(empty: Frame, data: Any, error: Any, words: str) -> None:

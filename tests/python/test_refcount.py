@@ -16,10 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apiary
 import pyarrow as pa
 import pytest
-
-import apiary
 from apiary import Apiary, Box, Frame, _core
 
 

@@ -18,10 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import apiary
 import pyarrow as pa
 import pytest
-
-import apiary
 from apiary import Apiary, Box, Frame, _core
 
 THREADS = 8

@@ -15,7 +15,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
 from apiary import _core
 
 ROOT = Path(__file__).resolve().parents[2]
