@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python examples of the documents run as they stand.
 
-Method: the blocks of one document run in order in one fresh program, in an empty folder that is also its
-home. A block behind the comment `<!-- not run -->` is left out.
+Method: the blocks of one document run in order in one fresh program, in an empty folder that is
+also its home. A block behind the comment `<!-- not run -->` is left out.
 """
 
 from __future__ import annotations
