@@ -381,7 +381,8 @@ static void statistics_are_true(void **state) {
   struct ap_files *files = ap_env_system()->files;
   check_ok(files->info(files, drafts[0].staged_path.data, &info, &bed.err), &bed.err);
   assert_int_equal(drafts[0].size_bytes, info.size_bytes);
-  const char *json = drafts[0].statistics_json.data;
+  struct ap_text statistics = drafts[0].statistics_json;
+  const char *json = statistics.data ? statistics.data : "";
   const struct ap_json *tree = NULL;
   check_ok(ap_json_parse(&bed.arena, drafts[0].statistics_json, &tree, &bed.err), &bed.err);
   check_contains(json, "\"numRecords\":4");
