@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "engine/convert.h"
 #include "engine/source.h"
+#include "engine/write_small.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -541,6 +542,11 @@ static ap_status run(struct write *write, const struct ap_cell_source *source, a
   write->written.nulls = AP_ARENA_ARRAY(write->arena, int64_t, write->target->schema->field_count);
   if (!write->written.nulls) return AP_FAIL_MEMORY(err);
   AP_TRY(plan_files(write, err));
+  if (source->stream && ap_write_is_small(write->target, &write->source)) {
+    AP_TRY(ap_write_small(env_of(write), write->chamber->engine->options.threads, write->target,
+                          &write->source, write->base, write->arena, &write->written, err));
+    return finish(write, err);
+  }
   if (source->stream) {
     write->source.slice_rows = write->group_rows;
     write->written.source = &write->source;
