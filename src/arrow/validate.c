@@ -61,7 +61,7 @@ static ap_status validate_node(const struct ArrowSchema *schema, const struct Ar
 
 static ap_status refuse(const struct node *node, ap_status status) {
   if (node->depth == 0) return ap_error_prefix(node->err, status, "an Arrow batch: ");
-  return ap_error_prefix(node->err, status, "column '%s': ", node->column);
+  return ap_error_prefix(node->err, status, "column '%s'", node->column);
 }
 
 static ap_status check_counts(const struct node *node) {

@@ -31,7 +31,7 @@ struct ap_parquet_rows {
   const struct ap_schema *physical;
   const struct ArrowSchema *arrow_schema; /* of the batches */
   const uint32_t *order;
-  const struct ArrowArray *batches; /* structs, each validated; not released here */
+  const struct ArrowArray *batches; /* structs that ap_array_validate has passed (UTF-8 too) */
   uint32_t batch_count;
   struct ap_threads *threads;
   uint32_t thread_count; /* that may work at once, the caller's included; with more than one the

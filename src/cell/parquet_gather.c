@@ -168,41 +168,6 @@ static struct ap_text *copy_texts(struct ap_text *to, const struct ap_parquet_sl
   return to;
 }
 
-/* Texts of a slice lie one after the other: their bytes are looked at in one go, and each must
- * begin where a character does. */
-static bool is_utf8_slice(const struct ap_parquet_slice *slice, bool large) {
-  const char *data = slice->array->buffers[2];
-  int64_t first = slice->array->offset + slice->offset;
-  int64_t begin = slice->length == 0 ? 0 : text_offset(slice->array, large, first);
-  int64_t end = slice->length == 0 ? 0 : text_offset(slice->array, large, first + slice->length);
-  if (begin == end) return true;
-  if (!ap_text_is_utf8((struct ap_text){data + begin, (size_t)(end - begin)})) return false;
-  for (int64_t row = 0; row < slice->length; ++row) {
-    int64_t at = text_offset(slice->array, large, first + row);
-    if (at < end && ((unsigned char)data[at] & 0xc0) == 0x80) return false;
-  }
-  return true;
-}
-
-static bool are_utf8_texts(const struct ap_parquet_values *values) {
-  for (uint32_t i = 0; i < values->count; ++i) {
-    if (!ap_text_is_utf8(values->texts[i])) return false;
-  }
-  return true;
-}
-
-/* Bytes under nulls may be anything, so a slice that fails is looked at value by value. */
-static ap_status check_utf8(const struct ap_field *field, const struct ap_parquet_values *values,
-                            const struct ap_parquet_slice *slices, uint32_t slice_count, bool large,
-                            ap_error *err) {
-  bool good = true;
-  if (values->kind != AP_TYPE_STRING) return AP_OK;
-  for (uint32_t i = 0; good && i < slice_count; ++i) good = is_utf8_slice(&slices[i], large);
-  if (good || are_utf8_texts(values)) return AP_OK;
-  return AP_FAIL(err, AP_INVALID_ARGUMENT, "column '%.*s' holds bytes that are not UTF-8",
-                 AP_TEXT_ARG(field->name));
-}
-
 /* ---- a column -------------------------------------------------------------------------------- */
 
 static ap_status gather_values(struct ap_arena *arena, const struct ArrowSchema *arrow_schema,
@@ -248,7 +213,6 @@ ap_status ap_parquet_gather(struct ap_arena *arena, const struct ap_field *field
     if (values.valid == NULL) return AP_FAIL_MEMORY(err);
   }
   AP_TRY(gather_values(arena, arrow_schema, slices, slice_count, &values, err));
-  AP_TRY(check_utf8(field, &values, slices, slice_count, has_large_offsets(arrow_schema), err));
   *out_values = values;
   return AP_OK;
 }

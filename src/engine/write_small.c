@@ -45,17 +45,6 @@ static ap_status describe(const struct ap_cell_target *target, const struct ap_s
   return status;
 }
 
-static ap_status validate(const struct ap_cell_target *target, const struct ap_source *source,
-                          ap_error *err) {
-  for (uint32_t i = 0; i < source->peeked_count; i++) {
-    ap_status status = ap_array_validate(&source->schema, &source->peeked[i], err);
-    if (status != AP_OK) {
-      return ap_error_prefix(err, status, "frame %.*s", AP_TEXT_ARG(target->frame));
-    }
-  }
-  return AP_OK;
-}
-
 static ap_status write_file(const struct ap_env *env, uint32_t thread_count,
                             const struct ap_cell_target *target, const struct ap_source *source,
                             struct ap_text path, struct ap_arena *arena,
@@ -91,7 +80,6 @@ ap_status ap_write_small(const struct ap_env *env, uint32_t thread_count,
   struct ap_statistics_text *statistics =
       AP_ARENA_ARRAY(arena, struct ap_statistics_text, target->physical->field_count);
   if (!draft || !statistics) return AP_FAIL_MEMORY(err);
-  AP_TRY(validate(target, source, err));
   AP_TRY(write_file(env, thread_count, target, source, path, arena, statistics, &draft->size_bytes,
                     err));
   draft->staged_path = path;

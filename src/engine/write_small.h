@@ -9,7 +9,8 @@
 #include "engine/source.h"
 #include "engine/write.h"
 
-/* Whether ap_write_small takes this source, which has been looked at to its end. */
+/* Whether ap_write_small takes this source, which has been looked at to its end. Its arrays must
+ * have passed ap_array_validate, as all do that come through the API. */
 bool ap_write_is_small(const struct ap_cell_target *target, const struct ap_source *source);
 
 /* Write the source's rows as the file at path, which must not exist, and describe it as written's
