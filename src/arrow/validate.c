@@ -60,7 +60,7 @@ static ap_status validate_node(const struct ArrowSchema *schema, const struct Ar
 #define REFUSE(node, ...) refuse((node), AP_FAIL((node)->err, AP_INVALID_ARGUMENT, __VA_ARGS__))
 
 static ap_status refuse(const struct node *node, ap_status status) {
-  if (node->depth == 0) return ap_error_prefix(node->err, status, "an Arrow batch: ");
+  if (node->depth == 0) return ap_error_prefix(node->err, status, "an Arrow batch");
   return ap_error_prefix(node->err, status, "column '%s'", node->column);
 }
 
