@@ -128,6 +128,24 @@ def test_a_session_refuses_a_second_query_at_once(tmp_path: Path) -> None:
     assert session.query("SELECT 1", (), 0, None).rows(0, 1) == [(1,)]
 
 
+def test_backpressure_raises_while_every_bee_works(tmp_path: Path) -> None:
+    with Apiary("x", tmp_path, bees=1, memory="256MiB") as ap:
+        frame = ap.create_hive("h").create_box("b").create_frame("f", {"v": "int64"})
+        refused: list[Exception] = []
+
+        def write(_: float) -> None:
+            try:
+                frame.write({"v": [1]}, backpressure="error")
+            except apiary.Busy as error:
+                refused.append(error)
+            ap.interrupt()
+
+        with pytest.raises(apiary.Cancelled):
+            ap.sql(LONG, progress=write, timeout=60)
+        assert "every bee is at work" in str(refused[0])
+        assert frame.write({"v": [1]}, backpressure="error")["rows_written"] == 1
+
+
 def test_shutdown_ends_what_runs(tmp_path: Path) -> None:
     ap = Apiary("x", tmp_path)
     ap.start()
