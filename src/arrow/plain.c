@@ -14,6 +14,9 @@
 
 #include <string.h>
 
+/* Elements that the lists of one column and batch may unfold to (2 GiB of row numbers). */
+#define ELEMENTS_MAX ((int64_t)256 * 1024 * 1024)
+
 /* Which rows of a node to take: rows[i], -1 for a null, or start + i when rows is NULL. Rows count
  * from the array's own offset. */
 struct pick {
@@ -252,8 +255,24 @@ static ap_status copy_bytes(const struct node *node, struct ArrowArray *out) {
 
 /* Rows of a child, in memory that the caller frees. */
 static ap_status make_rows(const struct node *node, int64_t count, int64_t **out_rows) {
-  *out_rows = ap_allocate_zeroed(ap_allocator_system(), (size_t)count + 1, sizeof(int64_t));
+  size_t bytes = 0;
+  *out_rows = NULL;
+  if (__builtin_mul_overflow((size_t)count, sizeof(int64_t), &bytes)) {
+    return AP_FAIL_MEMORY(node->err);
+  }
+  *out_rows = ap_allocate(ap_allocator_system(), bytes);
   return *out_rows == NULL ? AP_FAIL_MEMORY(node->err) : AP_OK;
+}
+
+/* Elements of gathered lists: the same ones may be asked for any number of times. */
+static ap_status make_elements(const struct node *node, int64_t count, int64_t **out_rows) {
+  if (count <= ELEMENTS_MAX) return make_rows(node, count, out_rows);
+  *out_rows = NULL;
+  ap_status status =
+      AP_FAIL(node->err, AP_UNSUPPORTED, "column '%s' unfolds to %lld list elements in one batch",
+              ap_layout_name(node->schema), (long long)count);
+  ap_error_hint(node->err, "send smaller batches");
+  return status;
 }
 
 static ap_status copy_child(const struct node *node, int64_t index, struct pick pick,
@@ -262,11 +281,33 @@ static ap_status copy_child(const struct node *node, int64_t index, struct pick 
                     out->children[index], node->err);
 }
 
+/* Neighbouring lists with offsets have neighbouring elements; those of nulls come along. */
+static ap_status copy_neighbours(const struct node *node, struct ArrowArray *out) {
+  struct ArrowBuffer *offsets = ap_array_buffer(out, 1);
+  const void *from = node->array->buffers[1];
+  int64_t at = node->array->offset + node->pick.start;
+  int64_t count = node->pick.count;
+  if (count == 0) {
+    AP_TRY(append_offset(node, offsets, 0));
+    return copy_child(node, 0, (struct pick){NULL, 0, 0}, out);
+  }
+  int64_t first = load(from, at, node->layout.is_large);
+  int64_t last = first;
+  for (int64_t i = 0; i <= count; i++) {
+    last = load(from, at + i, node->layout.is_large);
+    AP_TRY(append_offset(node, offsets, last - first));
+  }
+  return copy_child(node, 0, (struct pick){NULL, first, last - first}, out);
+}
+
 static ap_status copy_list(const struct node *node, struct ArrowArray *out) {
   struct ArrowBuffer *offsets = ap_array_buffer(out, 1);
   int64_t total = 0;
   int64_t start = 0;
   int64_t *rows = NULL;
+  if (node->pick.rows == NULL && node->layout.kind == AP_LAYOUT_LIST) {
+    return copy_neighbours(node, out);
+  }
   AP_TRY(append_offset(node, offsets, 0));
   for (int64_t i = 0; i < node->pick.count; i++) {
     /* Views may lie upon each other: the sum may outgrow anything. */
@@ -275,7 +316,7 @@ static ap_status copy_list(const struct node *node, struct ArrowArray *out) {
     }
     AP_TRY(append_offset(node, offsets, total));
   }
-  AP_TRY(make_rows(node, total, &rows));
+  AP_TRY(make_elements(node, total, &rows));
   int64_t next = 0;
   for (int64_t i = 0; i < node->pick.count; i++) {
     int64_t size = span_of(node, row_at(node, i), &start);
@@ -293,9 +334,13 @@ static ap_status copy_fixed_list(const struct node *node, struct ArrowArray *out
   int64_t total = 0;
   int64_t *rows = NULL;
   if (__builtin_mul_overflow(node->pick.count, size, &total)) return AP_FAIL_MEMORY(node->err);
-  AP_TRY(make_rows(node, total, &rows));
+  if (node->pick.rows == NULL) {
+    int64_t start = (node->array->offset + node->pick.start) * size; /* validated not to overflow */
+    return copy_child(node, 0, (struct pick){NULL, start, total}, out);
+  }
+  AP_TRY(make_elements(node, total, &rows));
   for (int64_t i = 0; i < node->pick.count; i++) {
-    int64_t row = node->pick.rows == NULL ? node->pick.start + i : node->pick.rows[i];
+    int64_t row = node->pick.rows[i];
     for (int64_t j = 0; j < size; j++) {
       rows[i * size + j] = row < 0 ? -1 : (node->array->offset + row) * size + j;
     }
