@@ -26,6 +26,7 @@ static const struct cli_option_spec specs[CLI_OPTION_COUNT] = {
     [CLI_FORMAT] = {"format", 'f', "FORMAT", NULL},
     [CLI_OVERWRITE] = {"overwrite", 0, NULL, NULL},
     [CLI_NO_CREATE] = {"no-create", 0, NULL, NULL},
+    [CLI_NULL] = {"null", 0, "TEXT", NULL},
     [CLI_FILE] = {"file", 0, "FILE", NULL},
     [CLI_MAX_ROWS] = {"max-rows", 'n', "N", NULL},
     [CLI_NO_HEADER] = {"no-header", 0, NULL, NULL},

@@ -24,6 +24,7 @@ enum cli_option {
   CLI_FORMAT,
   CLI_OVERWRITE,
   CLI_NO_CREATE,
+  CLI_NULL,
   CLI_FILE,
   CLI_MAX_ROWS,
   CLI_NO_HEADER,

@@ -108,6 +108,7 @@ int cli_run_sql(struct cli *cli, ap_session *session, const char *sql,
 
 /* The commands. */
 int cli_run_create(struct cli *cli);
+int cli_run_attach(struct cli *cli);
 int cli_run_drop(struct cli *cli);
 int cli_run_rename(struct cli *cli);
 int cli_run_list(struct cli *cli);

@@ -52,9 +52,10 @@ static int import_files(struct cli *cli, const struct cli_name *name) {
   options.format = arguments->values[CLI_FORMAT];
   options.partition_by = partitions.items;
   options.partition_by_count = partitions.count;
+  options.null_text = arguments->values[CLI_NULL];
   options.create = !arguments->given[CLI_NO_CREATE];
   options.mode = arguments->given[CLI_OVERWRITE] ? AP_WRITE_OVERWRITE : AP_WRITE_APPEND;
-  options.progress = cli_progress_show;
+  options.progress = progress.is_on ? cli_progress_show : NULL;
   options.cancelled = cli_progress_cancelled;
   options.context = &progress;
   ap_status status =
@@ -98,7 +99,7 @@ static int export_rows(struct cli *cli, ap_session *session, const char *sql) {
   ap_error error = {0};
   int64_t rows = 0;
   cli_progress_init(&progress, cli, "exporting", 200);
-  options.progress = cli_progress_show;
+  options.progress = progress.is_on ? cli_progress_show : NULL;
   options.cancelled = cli_progress_cancelled;
   options.context = &progress;
   ap_status status =

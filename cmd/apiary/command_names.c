@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * create, drop, rename, list: what is there, and what it is called.
+ * create, attach, drop, rename, list: what is there, and what it is called.
  */
 #include "cli.h"
 
@@ -104,7 +104,9 @@ struct creation {
   struct cli *cli;
   const struct cli_name *name;
   const ap_frame_definition *definition;
+  const char *folder; /* attach: where the frame's table lies */
   bool if_absent;
+  bool was_there;
   bool made_hive;
   bool made_box;
 };
@@ -135,18 +137,30 @@ static void unmake_parents(const struct creation *creation) {
   (void)status;
 }
 
-static ap_status make(const struct creation *creation, ap_error *error) {
+static ap_status make_one(const struct creation *creation, bool if_absent, ap_error *error) {
   ap_apiary *apiary = creation->cli->apiary;
   char *const *parts = creation->name->parts;
+  if (creation->folder != NULL) {
+    return ap_frame_attach(apiary, parts[0], parts[1], parts[2], creation->folder, error);
+  }
   switch (creation->name->count) {
     case 1:
-      return ap_hive_create(apiary, parts[0], creation->if_absent, error);
+      return ap_hive_create(apiary, parts[0], if_absent, error);
     case 2:
-      return ap_box_create(apiary, parts[0], parts[1], creation->if_absent, error);
+      return ap_box_create(apiary, parts[0], parts[1], if_absent, error);
     default:
-      return ap_frame_create(apiary, parts[0], parts[1], parts[2], creation->definition,
-                             creation->if_absent, error);
+      return ap_frame_create(apiary, parts[0], parts[1], parts[2], creation->definition, if_absent,
+                             error);
   }
+}
+
+/* What is there already is told, and a frame's columns are compared. */
+static ap_status make(struct creation *creation, ap_error *error) {
+  ap_status status = make_one(creation, false, error);
+  if (status != AP_ALREADY_EXISTS || !creation->if_absent) return status;
+  creation->was_there = true;
+  *error = (ap_error){0};
+  return make_one(creation, true, error);
 }
 
 static int create(struct creation *creation) {
@@ -164,7 +178,11 @@ static int create(struct creation *creation) {
     parent.count = level;
     bool made = level == creation->name->count || (level == 1 && creation->made_hive) ||
                 (level == 2 && creation->made_box);
-    if (made) say(creation->cli, "created", level_word(level), &parent);
+    const char *done = level < creation->name->count ? "created"
+                       : creation->was_there         ? "found"
+                       : creation->folder != NULL    ? "attached"
+                                                     : "created";
+    if (made) say(creation->cli, done, level_word(level), &parent);
   }
   return CLI_EXIT_OK;
 }
@@ -219,27 +237,44 @@ int cli_run_create(struct cli *cli) {
   return status;
 }
 
+int cli_run_attach(struct cli *cli) {
+  struct cli_name name = {0};
+  int status = cli_name_argument(cli, 0, 3, 3, &name);
+  if (status == CLI_EXIT_OK) status = cli_open(cli);
+  if (status == CLI_EXIT_OK) {
+    struct creation creation = {.cli = cli, .name = &name, .folder = cli->arguments.words[1]};
+    status = create(&creation);
+  }
+  cli_name_deinit(&name);
+  return status;
+}
+
 /* ---- drop, rename ---------------------------------------------------------------------------- */
 
+static ap_status drop_one(ap_apiary *apiary, const struct cli_name *name, bool cascade,
+                          ap_error *error) {
+  char *const *parts = name->parts;
+  switch (name->count) {
+    case 1:
+      return ap_hive_drop(apiary, parts[0], cascade, false, error);
+    case 2:
+      return ap_box_drop(apiary, parts[0], parts[1], cascade, false, error);
+    default:
+      return ap_frame_drop(apiary, parts[0], parts[1], parts[2], false, error);
+  }
+}
+
 int cli_run_drop(struct cli *cli) {
-  bool cascade = cli->arguments.given[CLI_CASCADE];
-  bool if_exists = cli->arguments.given[CLI_IF_EXISTS];
   ap_error error = {0};
-  ap_status dropped = AP_OK;
   struct cli_name name = {0};
   int status = cli_name_argument(cli, 0, 1, 3, &name);
   if (status == CLI_EXIT_OK) status = cli_open(cli);
   if (status == CLI_EXIT_OK) {
-    char *const *parts = name.parts;
-    if (name.count == 1) {
-      dropped = ap_hive_drop(cli->apiary, parts[0], cascade, if_exists, &error);
-    } else if (name.count == 2) {
-      dropped = ap_box_drop(cli->apiary, parts[0], parts[1], cascade, if_exists, &error);
-    } else {
-      dropped = ap_frame_drop(cli->apiary, parts[0], parts[1], parts[2], if_exists, &error);
-    }
+    ap_status dropped = drop_one(cli->apiary, &name, cli->arguments.given[CLI_CASCADE], &error);
     if (dropped == AP_OK) {
       say(cli, "dropped", level_word(name.count), &name);
+    } else if (dropped == AP_NOT_FOUND && cli->arguments.given[CLI_IF_EXISTS]) {
+      say(cli, "there is no", level_word(name.count), &name);
     } else {
       status = cli_fail(cli, &error);
     }

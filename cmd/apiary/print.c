@@ -138,7 +138,7 @@ int cli_run_sql(struct cli *cli, ap_session *session, const char *sql,
   query.parameters = parameters;
   query.parameter_count = parameter_count;
   query.cancelled = cli_progress_cancelled;
-  query.progress = cli_progress_show;
+  query.progress = progress.is_on ? cli_progress_show : NULL; /* keeping account costs */
   query.context = &progress;
   ap_status status = ap_session_query(session, sql, &query, &stream, &error);
   if (status != AP_OK) {

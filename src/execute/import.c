@@ -7,6 +7,7 @@
 
 #include "arrow/ipc.h"
 #include "base/limits.h"
+#include "execute/csv_shape.h"
 #include "execute/definition.h"
 #include "execute/files_found.h"
 
@@ -18,6 +19,7 @@ struct import_run {
   struct ap_arena arena;
   struct ap_found_files files;
   struct ap_buffer query; /* of the engine; empty for Arrow files */
+  char separator;         /* of CSV files; '\0': the engine finds it */
   struct ap_frame *frame; /* NULL: not there yet */
 };
 
@@ -46,6 +48,33 @@ static ap_status append_column_types(struct import_run *run, ap_error *err) {
   return AP_OK;
 }
 
+/* Without it, the engine may take each line of a ragged file for one field. */
+static ap_status append_separator(struct import_run *run, ap_error *err) {
+  const struct ap_env *env = ap_node_env(run->node);
+  AP_TRY(ap_csv_separator(env->files, env->allocator, run->files.paths, run->files.count,
+                          &run->separator, err));
+  if (run->separator == '\0') return AP_OK;
+  ap_buffer_append_string(&run->query, ", delim = ");
+  ap_buffer_append_literal(&run->query, (struct ap_text){&run->separator, 1});
+  return AP_OK;
+}
+
+/* After a failure: the row of a CSV file that explains it, rather than the engine's words. */
+static ap_status explain(struct import_run *run, ap_status status, ap_error *err) {
+  const struct ap_env *env = ap_node_env(run->node);
+  bool is_other = ap_status_class(status) != AP_CLASS_USER || status == AP_CANCELLED;
+  if (run->separator == '\0' || is_other) return status;
+  for (uint32_t i = 0; i < run->files.count; ++i) {
+    ap_error found = {0};
+    if (ap_csv_check_rows(env->files, env->allocator, run->files.paths[i], run->separator,
+                          &found) == AP_SCHEMA_MISMATCH) {
+      if (err != NULL) *err = found;
+      return AP_SCHEMA_MISMATCH;
+    }
+  }
+  return status;
+}
+
 static ap_status build_query(struct import_run *run, ap_error *err) {
   struct ap_buffer *query = &run->query;
   enum ap_file_format format = run->files.format;
@@ -62,6 +91,7 @@ static ap_status build_query(struct import_run *run, ap_error *err) {
     ap_buffer_append_string(query, ", hive_partitioning = false)");
     return ap_buffer_check(query, err);
   }
+  AP_TRY(append_separator(run, err));
   AP_TRY(append_column_types(run, err));
   if (run->request->null_text.size > 0) {
     ap_buffer_append_string(query, ", nullstr = ['', ");
@@ -300,6 +330,7 @@ ap_status ap_import_files(struct ap_node *node, const struct ap_import_request *
   ap_arena_init(&run.arena, ap_node_env(node)->allocator);
   ap_buffer_init(&run.query, ap_node_env(node)->allocator);
   ap_status status = run_import(&run, &stream, out_outcome, err);
+  if (status != AP_OK) status = explain(&run, status, err);
   ap_stream_release(&stream);
   ap_node_release_frame(node, run.frame);
   ap_buffer_deinit(&run.query);
