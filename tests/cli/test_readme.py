@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The README's tour, typed by a test: every command of its console blocks, in order, in one shell."""
+"""The README's tour typed by a test: every command of its console blocks, in one shell."""
 
 import os
 import re
