@@ -173,7 +173,8 @@ ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive, struct
 }
 
 static bool is_bound(const struct ap_bound_frame *frame, const struct ap_frame_binding *binding) {
-  return frame->complete && frame->schema_id == binding->schema_id &&
+  return frame->complete && frame->map_by_id == binding->map_by_id &&
+         frame->schema_id == binding->schema_id &&
          frame->physical_schema_id == binding->physical_schema_id &&
          frame->cell_count == binding->cell_count &&
          ap_text_equal(frame->folder, binding->folder) &&
@@ -202,6 +203,7 @@ static ap_status remember(struct ap_chamber *chamber, struct ap_bound_frame *fra
   frame->cell_count = binding->cell_count;
   frame->schema_id = binding->schema_id;
   frame->physical_schema_id = binding->physical_schema_id;
+  frame->map_by_id = binding->map_by_id;
   frame->complete = true;
   return AP_OK;
 }

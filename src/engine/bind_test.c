@@ -4,7 +4,9 @@
  * Method: cells of ours and of others (written by the engine's plain COPY in the shapes that other
  * writers leave), bound in every way the reader knows, compared with values known beforehand.
  */
-#include "engine/bed_test.h"
+#include "testing/engine_bed.h"
+
+#include <duckdb.h>
 
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 
@@ -18,6 +20,19 @@ static void add_foreign(struct bed *bed, struct bed_frame *frame, const char *pa
            &bed->err);
   ap_chamber_release(chamber);
   bed_add_cell(bed, frame, from, ap_text_of(path), partition_count, values, false);
+}
+
+/* A file whose columns carry field ids, by the engine's library itself. */
+static void copy_with_ids(const char *path, const char *sql, const char *ids) {
+  duckdb_database database;
+  duckdb_connection connection;
+  assert_int_equal(duckdb_open(NULL, &database), DuckDBSuccess);
+  assert_int_equal(duckdb_connect(database, &connection), DuckDBSuccess);
+  char text[512];
+  snprintf(text, sizeof text, "COPY (%s) TO '%s' (FORMAT parquet, FIELD_IDS %s)", sql, path, ids);
+  assert_int_equal(duckdb_query(connection, text, NULL), DuckDBSuccess);
+  duckdb_disconnect(&connection);
+  duckdb_close(&database);
 }
 
 static const char *const orders[][2] = {{"id", "int64"}, {"name", "string"}, {"price", "float64"}};
@@ -107,7 +122,9 @@ static void many_frames_are_evicted(void **state) {
   char *count = bed_query(&bed,
                           "SELECT count(*) FROM duckdb_views() WHERE database_name = 'w' "
                           "AND NOT internal");
-  assert_int_equal(atoi(count), AP_BOUND_FRAMES_MAX);
+  char expected[16];
+  snprintf(expected, sizeof expected, "%d\n", AP_BOUND_FRAMES_MAX);
+  assert_string_equal(count, expected);
   bed_frame_deinit(&frame);
   bed_close(&bed);
 }
@@ -172,6 +189,48 @@ static void mapped_names_are_rebuilt(void **state) {
   frame.cells[0]->own = false; /* and by union */
   frame.schema = bed_schema(&bed, logical, COUNT(logical));
   assert_string_equal(bed_ask(&bed, &frame, ask), expected);
+  bed_frame_deinit(&frame);
+  bed_close(&bed);
+}
+
+/* Column mapping of mode "id": names in the files mean nothing. */
+static void columns_are_found_by_id(void **state) {
+  (void)state;
+  static const char *const columns[][2] = {
+      {"id", "int64"}, {"tags", "list<int32>"}, {"p", "string"}};
+  struct bed bed;
+  bed_open(&bed);
+  struct bed_frame frame;
+  bed_frame_init(&bed, &frame, columns, COUNT(columns));
+  struct ap_field *fields = AP_ARENA_ARRAY(&bed.arena, struct ap_field, 3);
+  memcpy(fields, frame.schema.fields, 3 * sizeof *fields);
+  for (int i = 0; i < 3; i++) {
+    char *json = ap_arena_format(&bed.arena, "{\"delta.columnMapping.id\":%d}", 7 + i);
+    check_ok(ap_json_parse(&bed.arena, ap_text_of(json), &fields[i].metadata, &bed.err), &bed.err);
+  }
+  frame.schema.fields = frame.physical.fields = fields;
+  frame.partition_columns[0] = 2;
+  frame.partition_count = 1;
+  struct ap_partition_value value = {.text = AP_TEXT("x")};
+  char *from = ap_arena_format(&bed.arena, "%s/ids.parquet", bed.staging);
+  copy_with_ids(from, "SELECT [1, 2] AS l, 5::INTEGER AS whatever", "{whatever: 7, l: 8}");
+  bed_add_cell(&bed, &frame, from, AP_TEXT("a.parquet"), 1, &value, false);
+  copy_with_ids(from, "SELECT 6::BIGINT AS id0", "{id0: 7}");
+  value.is_null = true;
+  bed_add_cell(&bed, &frame, from, AP_TEXT("b.parquet"), 1, &value, false);
+  struct ap_frame_binding binding = bed_binding(&frame);
+  binding.map_by_id = true;
+  struct ap_chamber *chamber = bed_chamber(&bed);
+  check_ok(ap_chamber_bind_frame(chamber, &binding, &bed.err), &bed.err);
+  assert_string_equal(
+      bed_query_in(&bed, chamber, "SELECT id, tags::VARCHAR, p FROM w.s.orders ORDER BY id"),
+      "5|[1, 2]|x\n6|NULL|NULL\n");
+  fields[0].metadata = NULL;
+  binding.schema_id++;
+  chamber = bed_chamber(&bed);
+  check_status(ap_chamber_bind_frame(chamber, &binding, &bed.err), AP_UNSUPPORTED, &bed.err);
+  check_contains(bed.err.message, "mode 'id'");
+  ap_chamber_release(chamber);
   bed_frame_deinit(&frame);
   bed_close(&bed);
 }
@@ -359,6 +418,7 @@ int main(void) {
       cmocka_unit_test(many_frames_are_evicted),
       cmocka_unit_test(foreign_cells_are_united),
       cmocka_unit_test(mapped_names_are_rebuilt),
+      cmocka_unit_test(columns_are_found_by_id),
       cmocka_unit_test(partitions_by_path_and_by_list),
       cmocka_unit_test(partition_values_of_every_type),
       cmocka_unit_test(deleted_rows_are_gone),

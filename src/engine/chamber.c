@@ -206,9 +206,10 @@ void ap_chamber_release(struct ap_chamber *chamber) {
 
 ap_status ap_chamber_acquire_for_codec(struct ap_engine *engine, struct ap_chamber **out_chamber,
                                        ap_error *err) {
-  ap_error ignored = {0};
-  ap_status status = ap_chamber_acquire(engine, 0, out_chamber, &ignored);
-  if (status == AP_OK) return AP_OK;
+  ap_error failure = {0};
+  ap_status status = ap_chamber_acquire(engine, 0, out_chamber, &failure);
+  if (status != AP_OK && status != AP_BUSY && err) *err = failure;
+  if (status != AP_BUSY) return status;
   struct ap_threads *threads = engine->env->threads;
   threads->lock(threads, engine->codec_mutex);
   if (!engine->codec_chamber) {

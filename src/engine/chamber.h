@@ -29,7 +29,7 @@ struct ap_bound_frame {
   uint64_t last_use;   /* chamber->use_count when it was bound last */
   uint64_t schema_id;
   uint64_t physical_schema_id;
-  bool has_deleted_rows;  /* its table of deleted rows exists */
+  bool map_by_id;
   bool complete;          /* the last binding went through */
   struct ap_cell **cells; /* retained */
   uint32_t cell_count;

@@ -3,7 +3,7 @@
  * Goal: the pool lends each chamber to one holder, never more than allowed, and gets them back.
  * Method: counting while lending; threads that compete for fewer chambers than there are threads.
  */
-#include "engine/bed_test.h"
+#include "testing/engine_bed.h"
 
 #include <stdatomic.h>
 

@@ -301,6 +301,10 @@ static ap_status encode(struct ap_codec *self, struct ap_text lines,
   struct ap_source source = {0};
   ap_status status = encode_in(chamber, &source, lines, columns, column_count, path, err);
   chamber->source = NULL;
+  if (status != AP_OK && source.error.code != AP_OK) {
+    status = source.error.code;
+    if (err) *err = source.error;
+  }
   ap_source_close(&source);
   ap_chamber_release(chamber);
   if (status != AP_OK) {

@@ -4,7 +4,7 @@
  * Method: lines in the shape of Delta's actions, encoded and decoded; checkpoints in the shapes of
  * other writers; broken and missing files; every chamber of the pool held meanwhile.
  */
-#include "engine/bed_test.h"
+#include "testing/engine_bed.h"
 
 static const struct ap_codec_column columns[] = {
     {"txn", "STRUCT(appId VARCHAR, version BIGINT, lastUpdated BIGINT)"},

@@ -26,7 +26,9 @@ static const struct prefix_code prefixes[] = {
     {"Out of Memory Error: ", DUCKDB_ERROR_OUT_OF_MEMORY},
     {"IO Error: ", DUCKDB_ERROR_IO},
     {"INTERRUPT Error: ", DUCKDB_ERROR_INTERRUPT},
-    {"Not implemented Error: ", DUCKDB_ERROR_NOT_IMPLEMENTED},
+    {"Not "
+     "implemented Error: ",
+     DUCKDB_ERROR_NOT_IMPLEMENTED},
     {"INTERNAL Error: ", DUCKDB_ERROR_INTERNAL},
     {"FATAL Error: ", DUCKDB_ERROR_FATAL},
     {"Permission Error: ", DUCKDB_ERROR_PERMISSION},

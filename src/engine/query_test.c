@@ -4,7 +4,7 @@
  * Method: queries with known answers, statements stopped in each way at each stage, and after each
  * a plain query in the same pool.
  */
-#include "engine/bed_test.h"
+#include "testing/engine_bed.h"
 
 static void every_type_streams(void **state) {
   (void)state;

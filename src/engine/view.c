@@ -94,6 +94,35 @@ static bool partitions_in_paths(const struct ap_frame_binding *binding, struct a
   return true;
 }
 
+static bool has_members(const struct ap_type *type) {
+  if (type->kind == AP_TYPE_STRUCT || type->kind == AP_TYPE_MAP) return true;
+  return type->kind == AP_TYPE_LIST && has_members(&type->fields[0].type);
+}
+
+static int64_t field_id(const struct ap_field *field) {
+  int64_t id = -1;
+  if (!ap_json_get_i64(field->metadata, "delta.columnMapping.id", -1, &id)) return -1;
+  return id;
+}
+
+/* The engine finds top-level columns by id; what lies below it would look up by name. */
+static ap_status check_ids(const struct ap_frame_binding *binding, ap_error *err) {
+  for (uint32_t i = 0; i < binding->schema->field_count; i++) {
+    const struct ap_field *field = &binding->schema->fields[i];
+    uint32_t place = 0;
+    if (is_partition_column(binding, i, &place)) continue;
+    if (field_id(field) < 0 || has_members(&field->type)) {
+      return AP_FAIL(err, AP_UNSUPPORTED, "column mapping of mode 'id' %s column '%.*s'",
+                     field_id(field) < 0 ? "without an id of" : "within", AP_TEXT_ARG(field->name));
+    }
+  }
+  for (uint32_t i = 0; i < binding->cell_count; i++) {
+    if (!binding->cells[i]->own) continue;
+    return AP_FAIL(err, AP_UNSUPPORTED, "column mapping of mode 'id' over cells without ids");
+  }
+  return AP_OK;
+}
+
 /* Whether a column of the files hides one of the engine's own. */
 static bool has_column(const struct ap_frame_binding *binding, struct ap_text name) {
   for (uint32_t i = 0; i < binding->physical->field_count; i++) {
@@ -110,10 +139,12 @@ ap_status ap_view_plan(const struct ap_frame_binding *binding, uint64_t number,
     AP_ASSERT(cell->partition_count == binding->partition_column_count);
     if (binding->deleted_rows && binding->deleted_row_counts[i] > 0) view.has_deleted_rows = true;
   }
+  view.by_id = binding->map_by_id && binding->cell_count > 0;
+  if (view.by_id) AP_TRY(check_ids(binding, err));
   struct ap_buffer scratch;
   ap_buffer_init(&scratch, ap_allocator_system());
-  view.unite = must_unite(binding);
-  view.partitions_in_paths = partitions_in_paths(binding, &scratch);
+  view.unite = !view.by_id && must_unite(binding);
+  view.partitions_in_paths = !view.by_id && partitions_in_paths(binding, &scratch);
   if (view.unite && strchr(scratch_folder, '=')) view.partitions_in_paths = false;
   ap_buffer_deinit(&scratch);
   view.number_is_taken = has_column(binding, AP_TEXT("file_index"));
@@ -168,7 +199,7 @@ static void append_column(struct ap_buffer *out, const struct ap_view *view, uin
     struct ap_buffer name;
     ap_buffer_init(&name, out->allocator);
     ap_buffer_append_identifier(&name, physical->name);
-    if (view->unite || !ap_conversion_is_nothing(&conversion)) {
+    if (view->unite || view->by_id || !ap_conversion_is_nothing(&conversion)) {
       ap_conversion_append(out, &conversion, ap_buffer_text(&name));
     } else {
       ap_buffer_append_text(out, ap_buffer_text(&name));
@@ -207,6 +238,30 @@ static bool has_binary(const struct ap_type *type) {
   return false;
 }
 
+/* schema = MAP {id: {name, type, default_value}, ..} */
+static void append_ids(struct ap_buffer *out, const struct ap_frame_binding *binding) {
+  struct ap_buffer type;
+  ap_buffer_init(&type, out->allocator);
+  ap_buffer_append_string(out, ", schema = MAP {");
+  bool first = true;
+  for (uint32_t i = 0; i < binding->physical->field_count; i++) {
+    uint32_t place = 0;
+    if (is_partition_column(binding, i, &place)) continue;
+    ap_buffer_append_format(out, "%s%lld: {'name': ", first ? "" : ", ",
+                            (long long)field_id(&binding->schema->fields[i]));
+    first = false;
+    ap_buffer_append_literal(out, binding->physical->fields[i].name);
+    ap_buffer_append_string(out, ", 'type': ");
+    ap_buffer_clear(&type);
+    ap_type_append_sql(&type, &binding->physical->fields[i].type);
+    ap_buffer_append_literal(out, ap_buffer_text(&type));
+    ap_buffer_append_string(out, ", 'default_value': NULL}");
+  }
+  ap_buffer_append_string(out, "}");
+  out->failed |= type.failed;
+  ap_buffer_deinit(&type);
+}
+
 static void append_read(struct ap_buffer *out, const struct ap_view *view) {
   const struct ap_frame_binding *binding = view->binding;
   ap_buffer_append_format(out, "read_parquet(getvariable('ap_%llu'), ",
@@ -216,6 +271,7 @@ static void append_read(struct ap_buffer *out, const struct ap_view *view) {
   } else {
     ap_buffer_append_string(out, "hive_partitioning = false");
   }
+  if (view->by_id) append_ids(out, binding);
   if (view->unite) {
     ap_buffer_append_string(out, ", union_by_name = true");
     bool binary = false;

@@ -14,6 +14,7 @@ struct ap_view {
   const struct ap_frame_binding *binding;
   uint64_t number;
   bool unite;               /* files may lack columns or hold narrower ones */
+  bool by_id;               /* columns are found by field id, not by name */
   bool partitions_in_paths; /* folder names say the partition values */
   bool has_deleted_rows;
   bool number_is_taken; /* a column is called file_index */

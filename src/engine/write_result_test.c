@@ -5,7 +5,7 @@
  * Method: files of several row groups with one NaN in the first, a middle or the last one, written
  * from streams, from queries and into partitions, in a folder whose name has wildcards.
  */
-#include "engine/bed_test.h"
+#include "testing/engine_bed.h"
 
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 

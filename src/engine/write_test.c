@@ -4,7 +4,7 @@
  * Method: streams of every type written and read back through a bound frame (EXCEPT against the
  * source), every refusal checked for its words and for an empty staging folder.
  */
-#include "engine/bed_test.h"
+#include "testing/engine_bed.h"
 
 #define COUNT(array) (uint32_t)(sizeof(array) / sizeof((array)[0]))
 

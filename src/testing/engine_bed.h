@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the engine's tests share: an engine over a folder of its own, and answers as text. Included
- * by *_test.c only.
+ * A bed for the engine's tests: an engine over a folder of its own, frames to write and bind, and
+ * answers as text. Included by tests only; cmocka reports what fails.
  */
-#ifndef AP_ENGINE_BED_TEST_H
-#define AP_ENGINE_BED_TEST_H
+#ifndef AP_TESTING_ENGINE_BED_H
+#define AP_TESTING_ENGINE_BED_H
 
 #include "testing/check.h"
 
