@@ -114,6 +114,15 @@ AP_API AP_MUST_CHECK ap_status ap_frame_create(ap_apiary *apiary, const char *hi
                                                const ap_frame_definition *definition,
                                                bool if_absent, ap_error *err);
 
+/* Take a Delta table that another engine wrote below the storage root in as a frame. folder is its
+ * path from the root on ("lake/orders"). Its rows stay where they are, and other engines may go on
+ * using them; but the folder is the frame's now, and goes when the frame is dropped. AP_NOT_FOUND:
+ * no Delta table lies there; AP_UNSUPPORTED: it needs a feature that is not known;
+ * AP_ALREADY_EXISTS, AP_STATE: the name is taken, or the folder overlaps with another frame's. */
+AP_API AP_MUST_CHECK ap_status ap_frame_attach(ap_apiary *apiary, const char *hive, const char *box,
+                                               const char *frame, const char *folder,
+                                               ap_error *err);
+
 /* Renaming keeps data, history and location. */
 AP_API AP_MUST_CHECK ap_status ap_hive_rename(ap_apiary *apiary, const char *hive,
                                               const char *new_name, ap_error *err);

@@ -373,6 +373,22 @@ static PyObject *apiary_checkpoint(PyObject *object, PyObject *args) {
   return status == AP_OK ? PyLong_FromLongLong(version) : core_raise(&error);
 }
 
+static PyObject *apiary_attach(PyObject *object, PyObject *args) {
+  const char *hive = NULL;
+  const char *box = NULL;
+  const char *frame = NULL;
+  const char *folder = NULL;
+  ap_error error = {0};
+  ap_status status = AP_OK;
+  if (!PyArg_ParseTuple(args, "ssss:attach", &hive, &box, &frame, &folder)) return NULL;
+  struct core_shared *shared = enter(object);
+  if (shared == NULL) return NULL;
+  WITHOUT_GIL(status, ap_frame_attach(shared->apiary, hive, box, frame, folder, &error));
+  core_shared_leave(shared);
+  if (status != AP_OK) return core_raise(&error);
+  Py_RETURN_NONE;
+}
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
 static PyObject *result_of(const ap_write_result *result) {
@@ -502,6 +518,7 @@ static PyMethodDef apiary_methods[] = {
     {"describe", apiary_describe, METH_VARARGS, "A frame as JSON: describe(hive, box, frame)"},
     {"history", apiary_history, METH_VARARGS, "history(hive, box, frame, limit)"},
     {"checkpoint", apiary_checkpoint, METH_VARARGS, "checkpoint(hive, box, frame)"},
+    {"attach", apiary_attach, METH_VARARGS, "attach(hive, box, frame, folder)"},
     {"write", apiary_write, METH_VARARGS,
      "write(hive, box, frame, data, overwrite, replace_where, app_id, app_version, user_metadata)"},
     {"read", apiary_read, METH_VARARGS,

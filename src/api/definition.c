@@ -163,6 +163,19 @@ ap_status ap_frame_create(ap_apiary *apiary, const char *hive, const char *box, 
   return status;
 }
 
+ap_status ap_frame_attach(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
+                          const char *folder, ap_error *err) {
+  AP_TRY(check_names(hive, box, frame, err));
+  if (folder == NULL) return AP_FAIL(err, AP_INVALID_ARGUMENT, "folder is NULL");
+  struct ap_text location = ap_text_of(folder);
+  if (location.size > 1 && ap_text_ends_with(location, AP_TEXT("/"))) location.size -= 1;
+  const struct ap_attach_request request = {.hive = ap_text_of(hive),
+                                            .box = ap_text_of(box),
+                                            .name = ap_text_of(frame),
+                                            .location = location};
+  return ap_attach(apiary->node, &request, err);
+}
+
 /* ---- lists ----------------------------------------------------------------------------------- */
 
 struct ap_names {

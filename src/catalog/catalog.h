@@ -44,13 +44,14 @@ AP_MUST_CHECK ap_status ap_catalog_create_box(struct ap_catalog *catalog, struct
                                               struct ap_text box, bool if_absent, ap_error *err);
 
 /* A fresh folder key for a frame: readable ("warehouse/sales/orders", bytes outside
- * [A-Za-z0-9._-] %-escaped) when no object lies there, else with an id appended. AP_NOT_FOUND when
+ * [A-Za-z0-9._-] as ~20) when no object lies there, else with an id appended. AP_NOT_FOUND when
  * hive or box does not exist. */
 AP_MUST_CHECK ap_status ap_catalog_choose_location(struct ap_catalog *catalog, struct ap_text hive,
                                                    struct ap_text box, struct ap_text frame,
                                                    struct ap_arena *arena,
                                                    struct ap_text *out_location, ap_error *err);
-/* Enter a frame whose ledger exists at location. AP_ALREADY_EXISTS when the name is taken. */
+/* Enter a frame whose ledger exists at location. AP_ALREADY_EXISTS when the name is taken, or the
+ * location is another frame's; AP_STATE when it lies in that of another frame or holds it. */
 AP_MUST_CHECK ap_status ap_catalog_add_frame(struct ap_catalog *catalog, struct ap_text hive,
                                              struct ap_text box, struct ap_text frame,
                                              struct ap_text location, ap_error *err);

@@ -268,6 +268,14 @@ static void test_idempotence(void **state) {
       ap_catalog_add_frame(f.catalog, text("h"), text("b"), text("g"), text("h/b/f"), &f.err),
       AP_ALREADY_EXISTS, &f.err);
   check_contains(f.err.message, "already belongs to frame h.b.f");
+  check_status(
+      ap_catalog_add_frame(f.catalog, text("h"), text("b"), text("g"), text("h/b"), &f.err),
+      AP_STATE, &f.err);
+  check_contains(f.err.message, "folder 'h/b' holds folder 'h/b/f' of frame h.b.f");
+  check_status(
+      ap_catalog_add_frame(f.catalog, text("h"), text("b"), text("g"), text("h/b/f/g"), &f.err),
+      AP_STATE, &f.err);
+  check_contains(f.err.message, "folder 'h/b/f/g' lies in folder 'h/b/f' of frame h.b.f");
   check_hives(&f, "h ");
   check_boxes(&f, "", "h.b ");
   check_frames(&f, "", "", "h.b.f ");
@@ -543,15 +551,15 @@ static void test_locations(void **state) {
   setup(&f);
   make_hive(&f, "h \xc3\xbc");
   make_box(&f, "h \xc3\xbc", "b");
-  check_location(&f, "f.1_x-y", "h%20%C3%BC/b/f.1_x-y", true);
-  check_location(&f, "a b%", "h%20%C3%BC/b/a%20b%25", true);
+  check_location(&f, "f.1_x-y", "h~20~C3~BC/b/f.1_x-y", true);
+  check_location(&f, "a b%", "h~20~C3~BC/b/a~20b~25", true);
   /* Objects lie there: another table's, or a dropped frame's. */
-  check_ok(ap_store_put(f.store, text("h%20%C3%BC/b/f/x/y"), text("x"), &f.err), &f.err);
-  check_location(&f, "f", "h%20%C3%BC/b/f-", false);
-  check_location(&f, "f2", "h%20%C3%BC/b/f2", true);
+  check_ok(ap_store_put(f.store, text("h~20~C3~BC/b/f/x/y"), text("x"), &f.err), &f.err);
+  check_location(&f, "f", "h~20~C3~BC/b/f-", false);
+  check_location(&f, "f2", "h~20~C3~BC/b/f2", true);
   /* A frame whose folder is still empty has it nevertheless. */
   make_frame(&f, "h \xc3\xbc", "b", "g");
-  check_location(&f, "G", "h%20%C3%BC/b/G-", false);
+  check_location(&f, "G", "h~20~C3~BC/b/G-", false);
   char longest[129];
   for (size_t i = 0; i + 3 < sizeof(longest); i += 3) memcpy(longest + i, "\xe2\x82\xac", 3);
   longest[126] = '\0';

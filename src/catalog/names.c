@@ -97,7 +97,8 @@ static void append_part(struct ap_buffer *out, struct ap_text name) {
     if (starts_character && out->size - start > LOCATION_PART_BYTES_MAX - 12) return;
     bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                  c == '.' || c == '_' || c == '-';
-    char escaped[3] = {'%', hex[byte >> 4], hex[byte & 15]};
+    /* Not '%': readers that take a path for a URL would undo it. */
+    char escaped[3] = {'~', hex[byte >> 4], hex[byte & 15]};
     ap_buffer_append(out, plain ? &c : escaped, plain ? 1 : 3);
   }
 }

@@ -15,7 +15,7 @@ struct ap_catalog_shown {
 };
 struct ap_catalog_shown ap_catalog_show(struct ap_text name);
 
-/* "warehouse/sales/orders" with bytes outside [A-Za-z0-9._-] %-escaped and long parts cut; with a
+/* "warehouse/sales/orders" with bytes outside [A-Za-z0-9._-] as ~20 and long parts cut; with a
  * suffix "-<suffix>" when that is not empty. */
 void ap_catalog_location_append(struct ap_buffer *out, struct ap_text hive, struct ap_text box,
                                 struct ap_text frame, struct ap_text suffix);

@@ -204,6 +204,48 @@ ap_status ap_frame_define(struct ap_node *node, const struct ap_frame_request *r
   return status;
 }
 
+/* ---- attaching ------------------------------------------------------------------------------- */
+
+static ap_status check_location(struct ap_text location, ap_error *err) {
+  AP_TRY(ap_store_check_key(location, err));
+  if (ap_text_equal(location, AP_TEXT("_apiary")) ||
+      ap_text_starts_with(location, AP_TEXT("_apiary/"))) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "folder '%.*s' is Apiary's own and holds no frame",
+                   AP_TEXT_ARG(location));
+  }
+  return AP_OK;
+}
+
+/* Whether there is a ledger, and whether it can be read. */
+static ap_status check_ledger(struct ap_node *node, struct ap_text location, ap_error *err) {
+  struct ap_ledger *ledger = NULL;
+  struct ap_snapshot *snapshot = NULL;
+  AP_TRY(ap_node_open_ledger(node, location, &ledger, err));
+  ap_status status = ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &snapshot, err);
+  if (status == AP_NOT_FOUND) {
+    status = AP_FAIL(err, AP_NOT_FOUND, "there is no Delta table in folder '%.*s' of %s",
+                     AP_TEXT_ARG(location), ap_node_store(node)->description);
+    ap_error_hint(err, "name the folder that holds _delta_log, from the storage root on");
+  }
+  ap_snapshot_release(snapshot);
+  ap_ledger_close(ledger);
+  return status;
+}
+
+ap_status ap_attach(struct ap_node *node, const struct ap_attach_request *request, ap_error *err) {
+  struct ap_text location = request->location;
+  AP_TRY(ap_catalog_check_name("frame", request->name, err));
+  AP_TRY(check_location(location, err));
+  ap_status status = check_ledger(node, location, err);
+  if (status == AP_OK) {
+    status = ap_catalog_add_frame(ap_node_catalog(node), request->hive, request->box, request->name,
+                                  location, err);
+  }
+  return status == AP_OK
+             ? AP_OK
+             : ap_error_prefix(err, status, "cannot attach folder '%.*s'", AP_TEXT_ARG(location));
+}
+
 /* ---- dropping -------------------------------------------------------------------------------- */
 
 /* Whether some name leads to the location, after all: what was listed before the drop may have been

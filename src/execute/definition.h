@@ -26,6 +26,19 @@ struct ap_frame_request {
 AP_MUST_CHECK ap_status ap_frame_define(struct ap_node *node,
                                         const struct ap_frame_request *request, ap_error *err);
 
+/* Enter a Delta table that lies below the storage root, whoever wrote it, as a frame. From then on
+ * its folder is the frame's own: dropping the frame removes it. Refused are a folder that is not
+ * there or holds no ledger (AP_NOT_FOUND), a ledger that cannot be read, a folder of Apiary's own,
+ * and one that is, holds or lies in the folder of another frame. */
+struct ap_attach_request {
+  struct ap_text hive;
+  struct ap_text box;
+  struct ap_text name;
+  struct ap_text location; /* key of the folder: "lake/orders" */
+};
+AP_MUST_CHECK ap_status ap_attach(struct ap_node *node, const struct ap_attach_request *request,
+                                  ap_error *err);
+
 /* Forget names, then remove the files that lay behind them. box and name empty: the whole hive;
  * name empty: the box. Files that cannot be removed are left and are nobody's. */
 struct ap_drop_request {

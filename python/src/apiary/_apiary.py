@@ -270,6 +270,17 @@ class Apiary:
         )
         return Frame(self, hive, box_name, name)
 
+    def attach_frame(
+        self, hive: str, box_name: str, name: str, folder: str | os.PathLike[str]
+    ) -> Frame:
+        """Take a Delta table that another engine wrote below the storage in as a frame.
+
+        `folder` is its path from the storage's root on. Its rows stay where they are, and other
+        engines may go on using them; but the folder is the frame's now: `drop_frame` removes it.
+        """
+        self._core.attach(hive, box_name, name, os.fspath(folder))
+        return Frame(self, hive, box_name, name)
+
     def list_frames(self, hive: str, box_name: str) -> list[str]:
         """The names of a box's frames, sorted."""
         return self._core.list(hive, box_name)

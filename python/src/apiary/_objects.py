@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import datetime
+    import os
 
     import pyarrow
 
@@ -93,6 +94,10 @@ class Box:
             description=description,
             properties=properties,
         )
+
+    def attach_frame(self, name: str, folder: str | os.PathLike[str]) -> Frame:
+        """Take a Delta table below the storage in, as `Apiary.attach_frame` does."""
+        return self._apiary.attach_frame(self.hive, self.name, name, folder)
 
     def list_frames(self) -> list[str]:
         """The names of the frames, sorted."""
