@@ -1,5 +1,5 @@
-# The libraries we stand on, as imported or built targets: duckdb, nanoarrow (with IPC), roaring,
-# xxhash, libedit, cmocka.
+# The libraries we stand on, as imported or built targets: duckdb, nanoarrow (with IPC), lz4, zstd,
+# libedit; for the tests cmocka and CRoaring.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
@@ -47,13 +47,14 @@ target_compile_definitions(nanoarrow PRIVATE NANOARROW_IPC_WITH_LZ4 NANOARROW_IP
 target_link_libraries(nanoarrow PRIVATE PkgConfig::LZ4 PkgConfig::ZSTD)
 target_compile_options(nanoarrow PRIVATE -w)
 
-find_path(ROARING_INCLUDE roaring/roaring.h REQUIRED)
-find_library(ROARING_LIBRARY roaring REQUIRED)
-add_library(roaring INTERFACE)
-target_include_directories(roaring SYSTEM INTERFACE "${ROARING_INCLUDE}")
-target_link_libraries(roaring INTERFACE "${ROARING_LIBRARY}")
 
 pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)
 if(APIARY_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+  # Deletion vectors are read by our own code; the library is what it is tested against.
+  find_path(ROARING_INCLUDE roaring/roaring.h REQUIRED)
+  find_library(ROARING_LIBRARY roaring REQUIRED)
+  add_library(roaring INTERFACE)
+  target_include_directories(roaring SYSTEM INTERFACE "${ROARING_INCLUDE}")
+  target_link_libraries(roaring INTERFACE "${ROARING_LIBRARY}")
 endif()

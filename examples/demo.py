@@ -23,7 +23,7 @@ with Apiary("demo") as ap:
 
     frame = ap.get_frame("nyc", "air", "flights")
     table = deltalake.DeltaTable(str(frame["location"]))
-    summer = table.to_pyarrow_table(partitions=[("month", "in", ["6", "7", "8"])])
+    summer = table.to_pyarrow_table(filters=[("month", "in", [6, 7, 8])])
     theirs = (
         summer.group_by("origin")
         .aggregate([([], "count_all"), ("dep_delay", "mean")])
