@@ -141,6 +141,7 @@ static void check_refusals(struct bed *bed, const struct bed_frame *frame,
                            const struct refusal *refusals, size_t count) {
   for (size_t i = 0; i < count; i++) {
     for (int as_query = 0; as_query < 2; as_query++) {
+      if (as_query && refusals[i].status == AP_INVALID_ARGUMENT) break; /* slow, and no different */
       struct ap_cell_draft *drafts = NULL;
       uint32_t draft_count = 0;
       struct ArrowArrayStream stream = {0};
@@ -467,7 +468,7 @@ static void cells_are_cut_at_the_target(void **state) {
   static const char *const columns[][2] = {{"p", "int32"}, {"h", "int64"}, {"s", "string"}};
   static const char sql[] =
       "SELECT (i % 2)::INTEGER p, hash(i)::DECIMAL(20,0)::HUGEINT % 1000000000000000000 AS h, "
-      "md5(i::VARCHAR) || md5((i + 1)::VARCHAR) s FROM range(200000) t(i)";
+      "md5(i::VARCHAR) || md5((i + 1)::VARCHAR) s FROM range(100000) t(i)";
   struct bed bed;
   bed_open(&bed);
   char *query = ap_arena_format(&bed.arena, "SELECT p, h::BIGINT h, s FROM (%s)", sql);
@@ -485,7 +486,7 @@ static void cells_are_cut_at_the_target(void **state) {
     struct ap_cell_draft *drafts = NULL;
     uint32_t count = 0;
     check_ok(bed_write(&bed, &frame, &source, &drafts, &count), &bed.err);
-    assert_true(count > 5 && count < 40);
+    assert_true(count > 3 && count < 30);
     for (uint32_t i = 0; i < count; i++) {
       assert_true(drafts[i].size_bytes <= 2 * frame.target_bytes);
       bed_add_cell(&bed, &frame, drafts[i].staged_path.data, drafts[i].path,
