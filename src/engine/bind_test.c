@@ -276,6 +276,30 @@ static void partitions_by_path_and_by_list(void **state) {
   bed_close(&bed);
 }
 
+/* The engine takes these from one file's statistics, which do not know what its path says. */
+static void aggregates_of_one_partitioned_cell(void **state) {
+  (void)state;
+  static const char *const columns[][2] = {{"p", "int32"}, {"v", "int64"}, {"file_index", "date"}};
+  struct bed bed;
+  bed_open(&bed);
+  struct bed_frame frame;
+  bed_frame_init(&bed, &frame, columns, COUNT(columns));
+  frame.partition_columns[1] = 2;
+  frame.partition_count = 2;
+  bed_append(&bed, &frame,
+             "SELECT 7::INTEGER p, i v, DATE '2020-01-01' AS file_index FROM range(9) t(i)");
+  static const char ask[] =
+      "SELECT count(*), max(v), min(p), max(p), min(file_index)::VARCHAR FROM w.s.orders";
+  assert_string_equal(bed_ask(&bed, &frame, ask), "9|8|7|7|2020-01-01\n");
+  assert_string_equal(bed_ask(&bed, &frame, "SELECT max(p) FROM w.s.orders WHERE p > 6 AND v > 1"),
+                      "7\n");
+  bed_append(&bed, &frame,
+             "SELECT 8::INTEGER p, i v, DATE '2020-01-02' AS file_index FROM range(9) t(i)");
+  assert_string_equal(bed_ask(&bed, &frame, ask), "18|8|7|8|2020-01-01\n");
+  bed_frame_deinit(&frame);
+  bed_close(&bed);
+}
+
 static void partition_values_of_every_type(void **state) {
   (void)state;
   static const char *const columns[][2] = {
@@ -420,6 +444,7 @@ int main(void) {
       cmocka_unit_test(mapped_names_are_rebuilt),
       cmocka_unit_test(columns_are_found_by_id),
       cmocka_unit_test(partitions_by_path_and_by_list),
+      cmocka_unit_test(aggregates_of_one_partitioned_cell),
       cmocka_unit_test(partition_values_of_every_type),
       cmocka_unit_test(deleted_rows_are_gone),
       cmocka_unit_test(columns_called_like_the_engines_own),

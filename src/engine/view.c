@@ -147,11 +147,17 @@ ap_status ap_view_plan(const struct ap_frame_binding *binding, uint64_t number,
   view.partitions_in_paths = !view.by_id && partitions_in_paths(binding, &scratch);
   if (view.unite && strchr(scratch_folder, '=')) view.partitions_in_paths = false;
   ap_buffer_deinit(&scratch);
+  view.one_file = binding->cell_count == 1 && !view.unite;
+  /* Of one file's columns the engine takes min() and max() from its statistics, and fails when it
+   * looks there for one that only the path has. */
+  if (view.one_file) view.partitions_in_paths = false;
   view.number_is_taken = has_column(binding, AP_TEXT("file_index"));
-  bool counts_files = binding->partition_column_count > 0 && !view.partitions_in_paths;
-  bool confused = (view.number_is_taken && (counts_files || view.has_deleted_rows) &&
-                   has_column(binding, AP_TEXT("filename"))) ||
-                  (view.has_deleted_rows && has_column(binding, AP_TEXT("file_row_number")));
+  bool counts_files =
+      !view.one_file &&
+      ((binding->partition_column_count > 0 && !view.partitions_in_paths) || view.has_deleted_rows);
+  bool confused =
+      (view.number_is_taken && counts_files && has_column(binding, AP_TEXT("filename"))) ||
+      (view.has_deleted_rows && has_column(binding, AP_TEXT("file_row_number")));
   if (confused && binding->cell_count > 0) {
     return AP_FAIL(err, AP_UNSUPPORTED,
                    "columns called file_index, filename or file_row_number cannot be read together "
@@ -171,7 +177,9 @@ static void append_name(struct ap_buffer *out, const struct ap_frame_binding *bi
 
 /* The place of a row's file in the list handed to read_parquet, from 1. */
 static void append_file_number(struct ap_buffer *out, const struct ap_view *view) {
-  if (view->number_is_taken) {
+  if (view->one_file) {
+    ap_buffer_append_string(out, "1");
+  } else if (view->number_is_taken) {
     ap_buffer_append_format(out, "list_position(getvariable('ap_%llu'), filename)",
                             (unsigned long long)view->number);
   } else {

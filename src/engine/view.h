@@ -16,6 +16,7 @@ struct ap_view {
   bool unite;               /* files may lack columns or hold narrower ones */
   bool by_id;               /* columns are found by field id, not by name */
   bool partitions_in_paths; /* folder names say the partition values */
+  bool one_file;            /* one cell, and no other file beside it */
   bool has_deleted_rows;
   bool number_is_taken; /* a column is called file_index */
 };
@@ -25,7 +26,8 @@ AP_MUST_CHECK ap_status ap_view_plan(const struct ap_frame_binding *binding, uin
                                      const char *scratch_folder, struct ap_view *out_view,
                                      ap_error *err);
 
-/* CREATE OR REPLACE VIEW ...; the same text as long as only the cells differ. */
+/* CREATE OR REPLACE VIEW ...; the same text as long as only the cells differ,
+ * one cell from several apart. */
 void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view);
 void ap_view_append_drop(struct ap_buffer *out, const struct ap_bound_frame *frame);
 
