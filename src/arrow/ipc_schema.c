@@ -7,6 +7,7 @@
  */
 #include "arrow/ipc_schema.h"
 
+#include "arrow/layout.h"
 #include "base/assert.h"
 #include "base/limits.h"
 
@@ -211,6 +212,20 @@ static void settle_map(struct ArrowSchema *map) {
   if (entries->n_children > 0) entries->children[0]->flags &= ~(int64_t)ARROW_FLAG_NULLABLE;
 }
 
+/* Type and children must fit each other, whether a batch comes or not. */
+static ap_status check_field(struct reader *reader, const char *name,
+                             const struct ArrowSchema *value) {
+  struct ap_layout layout = {0};
+  ap_error found = {0};
+  ap_status status = ap_layout_of(value, &layout, &found);
+  if (status != AP_INVALID_ARGUMENT) {
+    if (status != AP_OK && reader->err != NULL) *reader->err = found;
+    return status;
+  }
+  return AP_FAIL(reader->err, AP_CORRUPT, "the schema message: field '%s': %s", name,
+                 found.message);
+}
+
 static ap_status read_field_named(struct reader *reader, const char *name,
                                   const struct ap_flat_table *field, struct ArrowSchema *out,
                                   uint32_t depth) {
@@ -241,7 +256,7 @@ static ap_status read_field_named(struct reader *reader, const char *name,
   if (ArrowSchemaSetFormat(value, format) != NANOARROW_OK) return AP_FAIL_MEMORY(reader->err);
   AP_TRY(read_fields(reader, &children, value, depth + 1));
   if (strcmp(format, "+m") == 0) settle_map(value);
-  return AP_OK;
+  return check_field(reader, name, value);
 }
 
 static ap_status read_field(struct reader *reader, const struct ap_flat_table *field,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Goal: a schema message that is small but describes without end is refused at once.
+ * Goal: a schema message that is small but describes without end is refused at once; so is one
+ * whose types and children do not fit.
  * Method: FlatBuffers built by hand whose fields share their children, so that every level doubles
  * what a naive walk would visit.
  */
@@ -62,8 +63,10 @@ static ap_status read_schema(const struct ap_buffer *bytes, ap_error *err) {
   return status;
 }
 
-/* Field with a type (Struct_), and children. */
-static size_t put_struct_field(struct ap_buffer *out, size_t *out_children_at) {
+enum { TYPE_STRUCT = 13, TYPE_MAP = 17 };
+
+/* Field with a type of no parameters, and children. */
+static size_t put_field(struct ap_buffer *out, uint32_t type, size_t *out_children_at) {
   static const uint16_t vtable[9] = {18, 16, 0, 0, 12, 4, 0, 8, 0};
   ap_buffer_append(out, vtable, sizeof(vtable));
   put_u16(out, 0); /* keeps the table aligned */
@@ -73,7 +76,7 @@ static size_t put_struct_field(struct ap_buffer *out, size_t *out_children_at) {
   put_u32(out, 0);
   *out_children_at = out->size;
   put_u32(out, 0);
-  put_u32(out, 13); /* type_type: Struct_ */
+  put_u32(out, type);
   static const uint16_t empty_vtable[2] = {4, 4};
   ap_buffer_append(out, empty_vtable, sizeof(empty_vtable));
   patch(out, type_at, out->size);
@@ -90,7 +93,7 @@ static ap_status read_shared_structs(uint32_t width, int levels, ap_error *err) 
   for (int level = 0; level < levels; level++) {
     size_t vector = put_vector(&bytes, width);
     patch(&bytes, field_at, vector);
-    size_t child = put_struct_field(&bytes, &field_at);
+    size_t child = put_field(&bytes, TYPE_STRUCT, &field_at);
     patch_vector(&bytes, vector, width, child);
   }
   patch(&bytes, field_at, put_vector(&bytes, 0));
@@ -108,9 +111,28 @@ static void test_doubling_structs(void **state) {
   check_contains(err.message, "nests deeper");
 }
 
+/* A map without entries is no map, even where no batch follows. */
+static void test_type_and_children_must_fit(void **state) {
+  struct ap_buffer bytes;
+  size_t field_at = 0;
+  ap_error err = {0};
+  (void)state;
+  ap_buffer_init(&bytes, ap_allocator_system());
+  put_u32(&bytes, 0);
+  patch(&bytes, 0, put_table(&bytes, 1, &field_at));
+  size_t vector = put_vector(&bytes, 1);
+  patch(&bytes, field_at, vector);
+  patch_vector(&bytes, vector, 1, put_field(&bytes, TYPE_MAP, &field_at));
+  patch(&bytes, field_at, put_vector(&bytes, 0));
+  check_status(read_schema(&bytes, &err), AP_CORRUPT, &err);
+  check_contains(err.message, "map");
+  ap_buffer_deinit(&bytes);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_doubling_structs),
+      cmocka_unit_test(test_type_and_children_must_fit),
   };
   return AP_RUN_TESTS(tests);
 }
