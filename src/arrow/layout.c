@@ -56,36 +56,30 @@ static ap_status map_layout(const struct ArrowSchema *schema, struct ap_layout *
   return AP_OK;
 }
 
-static struct ap_layout integer_layout(int64_t width_bytes, bool is_signed) {
+static struct ap_layout fixed_layout(const struct ArrowSchemaView *view, bool is_integer,
+                                     bool is_signed) {
   return (struct ap_layout){.kind = AP_LAYOUT_FIXED,
-                            .is_integer = true,
+                            .is_integer = is_integer,
                             .is_signed = is_signed,
-                            .width_bytes = width_bytes,
+                            .width_bytes = view->layout.element_size_bits[1] / 8,
                             .buffer_count = 2};
 }
 
-static ap_status layout_of_type(const struct ArrowSchemaView *view, struct ap_layout *layout,
-                                ap_error *err) {
-  *layout = (struct ap_layout){.buffer_count = 2};
+/* Types whose values all take as many bytes; false for the others. */
+static bool layout_of_fixed(const struct ArrowSchemaView *view, struct ap_layout *layout) {
   switch (view->storage_type) {
-    case NANOARROW_TYPE_NA:
-      *layout = (struct ap_layout){.kind = AP_LAYOUT_NULL};
-      return AP_OK;
-    case NANOARROW_TYPE_BOOL:
-      layout->kind = AP_LAYOUT_BITS;
-      return AP_OK;
     case NANOARROW_TYPE_INT8:
     case NANOARROW_TYPE_INT16:
     case NANOARROW_TYPE_INT32:
     case NANOARROW_TYPE_INT64:
-      *layout = integer_layout(view->layout.element_size_bits[1] / 8, true);
-      return AP_OK;
+      *layout = fixed_layout(view, true, true);
+      return true;
     case NANOARROW_TYPE_UINT8:
     case NANOARROW_TYPE_UINT16:
     case NANOARROW_TYPE_UINT32:
     case NANOARROW_TYPE_UINT64:
-      *layout = integer_layout(view->layout.element_size_bits[1] / 8, false);
-      return AP_OK;
+      *layout = fixed_layout(view, true, false);
+      return true;
     case NANOARROW_TYPE_HALF_FLOAT:
     case NANOARROW_TYPE_FLOAT:
     case NANOARROW_TYPE_DOUBLE:
@@ -97,8 +91,24 @@ static ap_status layout_of_type(const struct ArrowSchemaView *view, struct ap_la
     case NANOARROW_TYPE_INTERVAL_DAY_TIME:
     case NANOARROW_TYPE_INTERVAL_MONTH_DAY_NANO:
     case NANOARROW_TYPE_FIXED_SIZE_BINARY:
-      layout->kind = AP_LAYOUT_FIXED;
-      layout->width_bytes = view->layout.element_size_bits[1] / 8;
+      *layout = fixed_layout(view, false, false);
+      return true;
+    default:
+      return false;
+  }
+}
+
+static ap_status layout_of_type(const struct ArrowSchemaView *view, struct ap_layout *layout,
+                                ap_error *err) {
+  *layout = (struct ap_layout){.buffer_count = 2};
+  if (layout_of_fixed(view, layout)) return AP_OK;
+  enum ArrowType type = view->storage_type;
+  switch (type) {
+    case NANOARROW_TYPE_NA:
+      *layout = (struct ap_layout){.kind = AP_LAYOUT_NULL};
+      return AP_OK;
+    case NANOARROW_TYPE_BOOL:
+      layout->kind = AP_LAYOUT_BITS;
       return AP_OK;
     case NANOARROW_TYPE_STRING:
     case NANOARROW_TYPE_BINARY:
@@ -106,27 +116,25 @@ static ap_status layout_of_type(const struct ArrowSchemaView *view, struct ap_la
     case NANOARROW_TYPE_LARGE_BINARY:
       layout->kind = AP_LAYOUT_BYTES;
       layout->buffer_count = 3;
-      layout->is_large = view->storage_type == NANOARROW_TYPE_LARGE_STRING ||
-                         view->storage_type == NANOARROW_TYPE_LARGE_BINARY;
-      layout->is_text = view->storage_type == NANOARROW_TYPE_STRING ||
-                        view->storage_type == NANOARROW_TYPE_LARGE_STRING;
+      layout->is_large = type == NANOARROW_TYPE_LARGE_STRING || type == NANOARROW_TYPE_LARGE_BINARY;
+      layout->is_text = type == NANOARROW_TYPE_STRING || type == NANOARROW_TYPE_LARGE_STRING;
       return AP_OK;
     case NANOARROW_TYPE_STRING_VIEW:
     case NANOARROW_TYPE_BINARY_VIEW:
       layout->kind = AP_LAYOUT_VIEWS;
       layout->buffer_count = 3;
-      layout->is_text = view->storage_type == NANOARROW_TYPE_STRING_VIEW;
+      layout->is_text = type == NANOARROW_TYPE_STRING_VIEW;
       return AP_OK;
     case NANOARROW_TYPE_LIST:
     case NANOARROW_TYPE_LARGE_LIST:
       layout->kind = AP_LAYOUT_LIST;
-      layout->is_large = view->storage_type == NANOARROW_TYPE_LARGE_LIST;
+      layout->is_large = type == NANOARROW_TYPE_LARGE_LIST;
       return AP_OK;
     case NANOARROW_TYPE_LIST_VIEW:
     case NANOARROW_TYPE_LARGE_LIST_VIEW:
       layout->kind = AP_LAYOUT_LIST_VIEW;
       layout->buffer_count = 3;
-      layout->is_large = view->storage_type == NANOARROW_TYPE_LARGE_LIST_VIEW;
+      layout->is_large = type == NANOARROW_TYPE_LARGE_LIST_VIEW;
       return AP_OK;
     case NANOARROW_TYPE_FIXED_SIZE_LIST:
       layout->kind = AP_LAYOUT_FIXED_LIST;
@@ -139,6 +147,6 @@ static ap_status layout_of_type(const struct ArrowSchemaView *view, struct ap_la
       return AP_OK;
     default:
       return AP_FAIL(err, AP_UNSUPPORTED, "column '%s' has Arrow type %s, which is not supported",
-                     ap_layout_name(view->schema), ArrowTypeString(view->storage_type));
+                     ap_layout_name(view->schema), ArrowTypeString(type));
   }
 }

@@ -12,73 +12,75 @@
 #include "testing/check.h"
 #include "testing/random.h"
 
+/* As written, and the canonical word. */
+static const char *const known_words[][2] = {
+    {"int8", "int8"},
+    {"TINYINT", "int8"},
+    {"SmallInt", "int16"},
+    {"int", "int32"},
+    {" integer ", "int32"},
+    {"bigint", "int64"},
+    {"long", "int64"},
+    {"utinyint", "uint8"},
+    {"uint64", "uint64"},
+    {"float", "float64"},
+    {"real", "float32"},
+    {"double", "float64"},
+    {"double precision", "float64"},
+    {"halffloat", "float16"},
+    {"decimal(10, 2)", "decimal(10,2)"},
+    {"numeric(38)", "decimal(38,0)"},
+    {"decimal128(5,5)", "decimal(5,5)"},
+    {"varchar(20)", "string"},
+    {"text", "string"},
+    {"utf8", "string"},
+    {"bool", "boolean"},
+    {"date", "date"},
+    {"date32[day]", "date"},
+    {"time", "time"},
+    {"time64[us]", "time"},
+    {"time[ns]", "time[ns]"},
+    {"timestamp", "timestamp"},
+    {"datetime", "timestamp"},
+    {"timestamp[us]", "timestamp"},
+    {"timestamp[ns]", "timestamp[ns]"},
+    {"timestamp[us, UTC]", "timestamp[us, UTC]"},
+    {"timestamp[ms, tz=Europe/Berlin]", "timestamp[ms, UTC]"},
+    {"timestamptz", "timestamp[us, UTC]"},
+    {"TIMESTAMP WITH TIME ZONE", "timestamp[us, UTC]"},
+    {"timestamp without time zone", "timestamp"},
+    {"timestamp_ns", "timestamp[ns]"},
+    {"bytes", "binary"},
+    {"blob", "binary"},
+    {"list<int64>", "list<int64>"},
+    {"array<string not null>", "list<string not null>"},
+    {"int[]", "list<int32>"},
+    {"timestamp[]", "list<timestamp>"},
+    {"timestamp[ns][]", "list<timestamp[ns]>"},
+    {"DECIMAL(4,1)[3][]", "list<list<decimal(4,1)>>"},
+    {"struct<a: int64 not null, b: list<string>>", "struct<a: int64 not null, b: list<string>>"},
+    {"STRUCT(a INTEGER, \"b \"\"c\" VARCHAR)", "struct<a: int32, \"b \"\"c\": string>"},
+    {"struct<>", "struct<>"},
+    {"MAP(VARCHAR, BIGINT)", "map<string, int64>"},
+    {"map<string not null, int64 not null>", "map<string, int64 not null>"},
+    {"null", "null"},
+};
+
 static void test_words(void **state) {
-  static const char *const cases[][2] = {
-      {"int8", "int8"},
-      {"TINYINT", "int8"},
-      {"SmallInt", "int16"},
-      {"int", "int32"},
-      {" integer ", "int32"},
-      {"bigint", "int64"},
-      {"long", "int64"},
-      {"utinyint", "uint8"},
-      {"uint64", "uint64"},
-      {"float", "float64"},
-      {"real", "float32"},
-      {"double", "float64"},
-      {"double precision", "float64"},
-      {"halffloat", "float16"},
-      {"decimal(10, 2)", "decimal(10,2)"},
-      {"numeric(38)", "decimal(38,0)"},
-      {"decimal128(5,5)", "decimal(5,5)"},
-      {"varchar(20)", "string"},
-      {"text", "string"},
-      {"utf8", "string"},
-      {"bool", "boolean"},
-      {"date", "date"},
-      {"date32[day]", "date"},
-      {"time", "time"},
-      {"time64[us]", "time"},
-      {"time[ns]", "time[ns]"},
-      {"timestamp", "timestamp"},
-      {"datetime", "timestamp"},
-      {"timestamp[us]", "timestamp"},
-      {"timestamp[ns]", "timestamp[ns]"},
-      {"timestamp[us, UTC]", "timestamp[us, UTC]"},
-      {"timestamp[ms, tz=Europe/Berlin]", "timestamp[ms, UTC]"},
-      {"timestamptz", "timestamp[us, UTC]"},
-      {"TIMESTAMP WITH TIME ZONE", "timestamp[us, UTC]"},
-      {"timestamp without time zone", "timestamp"},
-      {"timestamp_ns", "timestamp[ns]"},
-      {"bytes", "binary"},
-      {"blob", "binary"},
-      {"list<int64>", "list<int64>"},
-      {"array<string not null>", "list<string not null>"},
-      {"int[]", "list<int32>"},
-      {"timestamp[]", "list<timestamp>"},
-      {"timestamp[ns][]", "list<timestamp[ns]>"},
-      {"DECIMAL(4,1)[3][]", "list<list<decimal(4,1)>>"},
-      {"struct<a: int64 not null, b: list<string>>", "struct<a: int64 not null, b: list<string>>"},
-      {"STRUCT(a INTEGER, \"b \"\"c\" VARCHAR)", "struct<a: int32, \"b \"\"c\": string>"},
-      {"struct<>", "struct<>"},
-      {"MAP(VARCHAR, BIGINT)", "map<string, int64>"},
-      {"map<string not null, int64 not null>", "map<string, int64 not null>"},
-      {"null", "null"},
-  };
   struct ap_arena arena;
   struct ap_buffer word;
   (void)state;
   ap_arena_init(&arena, ap_allocator_system());
   ap_buffer_init(&word, ap_allocator_system());
-  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+  for (size_t i = 0; i < sizeof(known_words) / sizeof(known_words[0]); i++) {
     struct ap_type type = {0};
     bool nullable = false;
     ap_error err = {0};
-    check_ok(ap_type_parse(&arena, ap_text_of(cases[i][0]), &type, &nullable, &err), &err);
+    check_ok(ap_type_parse(&arena, ap_text_of(known_words[i][0]), &type, &nullable, &err), &err);
     assert_true(nullable);
     ap_buffer_clear(&word);
     ap_type_append_word(&word, &type);
-    check_text(ap_buffer_text(&word), cases[i][1]);
+    check_text(ap_buffer_text(&word), known_words[i][1]);
   }
   ap_buffer_deinit(&word);
   ap_arena_deinit(&arena);
