@@ -32,7 +32,7 @@ const struct cli_command cli_commands[] = {
      .words_min = 2,
      .words_max = 2,
      .examples = {"apiary attach shop.sales.orders lake/orders",
-                  "apiary --storage /data attach shop.web.visits spark/visits"},
+                  "apiary attach shop.web.visits spark/visits --storage /data"},
      .run = cli_run_attach},
     {.name = "drop",
      .usage = "NAME [--cascade] [--if-exists]",

@@ -122,6 +122,21 @@ static void add_columns_of(const struct cli_completion *completion, const char *
   }
 }
 
+/* Whether a name, and no keyword, comes next: by the word before the one that is completed. */
+static bool wants_name(const char *text, const char *word) {
+  static const char *const words[] = {"from",  "join",     "hive",   "box",     "frame",
+                                      "table", "describe", "schema", "database"};
+  size_t end = strlen(text) - strlen(word);
+  while (end > 0 && strchr(" \t\r\n", text[end - 1]) != NULL) --end;
+  size_t start = end;
+  while (start > 0 && strchr(" \t\r\n(),;", text[start - 1]) == NULL) --start;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; ++i) {
+    bool is_it = strlen(words[i]) == end - start && begins(text + start, words[i], end - start);
+    if (is_it) return true;
+  }
+  return false;
+}
+
 /* "a.b.x": names below what stands before the last dot. */
 static void add_qualified(const struct cli_completion *completion, const char *word,
                           struct cli_candidates *candidates) {
@@ -162,7 +177,8 @@ void cli_complete(const struct cli_completion *completion, const char *line, con
   }
   struct cli_text whole = {0};
   cli_text_append_format(&whole, "%s %s", completion->statement, line);
-  if (line[0] != '.') add_keywords(word, candidates);
+  bool is_name = line[0] == '.' || wants_name(cli_text_string(&whole), word);
+  if (!is_name) add_keywords(word, candidates);
   add_names(completion, NULL, NULL, "", word, candidates);
   if (completion->hive[0] != '\0') {
     add_names(completion, completion->hive, NULL, "", word, candidates);
@@ -170,6 +186,6 @@ void cli_complete(const struct cli_completion *completion, const char *line, con
   if (completion->box[0] != '\0') {
     add_names(completion, completion->hive, completion->box, "", word, candidates);
   }
-  if (line[0] != '.') add_columns_of(completion, cli_text_string(&whole), word, candidates);
+  if (!is_name) add_columns_of(completion, cli_text_string(&whole), word, candidates);
   cli_text_deinit(&whole);
 }

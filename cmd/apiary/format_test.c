@@ -282,6 +282,11 @@ static void statements_end_at_their_semicolons(void **state) {
   assert_true(cli_statement_is_blank(" -- x\n;/* y */ ", 15));
   assert_false(cli_statement_is_blank(" -- x\n1", 7));
   assert_false(cli_statement_is_blank("/* open", 7));
+  assert_true(cli_statement_is_deed("-- x\n use hive h;\n", 18));
+  assert_true(cli_statement_is_deed("DROP FRAME f", 12));
+  assert_false(cli_statement_is_deed("USE HIVE h; SELECT 1", 20));
+  assert_false(cli_statement_is_deed("SELECT 'use'", 12));
+  assert_false(cli_statement_is_deed("users", 5));
 }
 
 static void names_have_parts(void **state) {

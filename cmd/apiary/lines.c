@@ -121,18 +121,21 @@ static struct cli_lines *lines_of(EditLine *edit) {
 static int read_key(EditLine *edit, wchar_t *out_key) {
   struct cli_lines *lines = lines_of(edit);
   char bytes[4];
-  for (size_t size = 0; size < sizeof bytes;) {
+  size_t size = 0;
+  *out_key = 0xfffd;
+  while (size < sizeof bytes) {
     uint32_t character = 0;
     int got = read_byte(lines, &bytes[size]);
     if (got <= 0) return got;
+    /* A Ctrl-D that was typed while no line was edited comes as a zero. */
+    if (bytes[size] == '\0') continue;
     ++size;
     if (cli_utf8_decode(bytes, size, &character) == size) {
       *out_key = (wchar_t)character;
       return 1;
     }
-    if ((unsigned char)bytes[0] < 0xc2) break;
+    if ((unsigned char)bytes[0] < 0xc2) return 1;
   }
-  *out_key = 0xfffd;
   return 1;
 }
 

@@ -3,6 +3,7 @@
  * Streams to standard output: what cli.h says of printing.
  */
 #include "cli.h"
+#include "statement.h"
 
 #include <errno.h>
 #include <string.h>
@@ -131,6 +132,7 @@ int cli_run_sql(struct cli *cli, ap_session *session, const char *sql,
                 const ap_query_parameter *parameters, size_t parameter_count,
                 const struct cli_writer_options *options, int64_t *out_rows) {
   ap_query_options query = AP_QUERY_OPTIONS_INIT;
+  struct cli_writer_options chosen = *options;
   struct ArrowArrayStream stream = {0};
   struct cli_progress progress;
   ap_error error = {0};
@@ -145,5 +147,9 @@ int cli_run_sql(struct cli *cli, ap_session *session, const char *sql,
     cli_progress_clear(&progress);
     return cli_fail(cli, &error);
   }
-  return cli_print_stream(cli, &stream, options, &progress, out_rows);
+  if (cli_statement_is_deed(sql, strlen(sql))) {
+    bool is_table = options->format == CLI_FORMAT_TABLE;
+    chosen.format = is_table ? CLI_FORMAT_PLAIN : CLI_FORMAT_SILENT;
+  }
+  return cli_print_stream(cli, &stream, &chosen, &progress, out_rows);
 }

@@ -6,6 +6,7 @@
 #include "statement.h"
 
 #include <string.h>
+#include <strings.h>
 
 static bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -94,4 +95,21 @@ bool cli_statement_is_blank(const char *text, size_t size) {
     at = skip(text, size, at, &open);
   }
   return !open;
+}
+
+bool cli_statement_is_deed(const char *text, size_t size) {
+  static const char *const words[] = {"use", "create", "drop", "alter"};
+  bool open = false;
+  size_t start = 0;
+  while (start < size && !is_word(text[start])) start = skip(text, size, start, &open);
+  size_t end = start;
+  while (end < size && is_word(text[end])) ++end;
+  size_t whole = cli_statement_size(text, size);
+  if (whole > 0 && !cli_statement_is_blank(text + whole, size - whole)) return false;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; ++i) {
+    bool is_it =
+        strlen(words[i]) == end - start && strncasecmp(words[i], text + start, end - start) == 0;
+    if (is_it) return true;
+  }
+  return false;
 }

@@ -36,6 +36,10 @@ struct cli_writer *cli_writer_create(const struct cli_writer_options *options,
     case CLI_FORMAT_MARKDOWN:
       writer = cli_writer_create_markdown();
       break;
+    case CLI_FORMAT_PLAIN:
+    case CLI_FORMAT_SILENT:
+      writer = cli_writer_create_plain();
+      break;
     case CLI_FORMAT_TABLE:
     case CLI_FORMAT_ARROW:
       writer = cli_writer_create_table();
@@ -101,6 +105,28 @@ static void flush_line(struct line_writer *writer) {
 
 static void end_nothing(struct cli_writer *base) {
   (void)base;
+}
+
+static void begin_nothing(struct cli_writer *base) {
+  (void)base;
+}
+
+static void row_plain(struct cli_writer *base, const struct ArrowArrayView *rows, int64_t row) {
+  struct line_writer *writer = (struct line_writer *)base;
+  if (base->options.format == CLI_FORMAT_SILENT) return;
+  for (size_t i = 0; i < base->type->child_count; ++i) {
+    if (i > 0) cli_text_append_char(&writer->line, ' ');
+    cli_value_append(&base->type->children[i], rows->children[i], cli_row_index(rows, row),
+                     CLI_PLAIN, &writer->line);
+  }
+  cli_text_append_char(&writer->line, '\n');
+  flush_line(writer);
+}
+
+struct cli_writer *cli_writer_create_plain(void) {
+  static const struct cli_writer_class class = {begin_nothing, row_plain, end_nothing,
+                                                destroy_lines};
+  return create_lines(&class, false);
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------- */

@@ -20,9 +20,11 @@ enum cli_format {
   CLI_FORMAT_NDJSON,
   CLI_FORMAT_MARKDOWN,
   CLI_FORMAT_ARROW,
+  CLI_FORMAT_PLAIN,  /* the values alone: what a statement says it did */
+  CLI_FORMAT_SILENT, /* nothing */
 };
 
-/* False when it is the name of no format. */
+/* False when it is the name of no format that users choose. */
 bool cli_format_parse(const char *word, enum cli_format *out_format);
 const char *cli_format_word(enum cli_format format);
 
@@ -62,6 +64,7 @@ void cli_writer_destroy(struct cli_writer *writer);
 struct cli_writer *cli_writer_create_csv(void);
 struct cli_writer *cli_writer_create_json(bool lines);
 struct cli_writer *cli_writer_create_markdown(void);
+struct cli_writer *cli_writer_create_plain(void);
 struct cli_writer *cli_writer_create_table(void);
 
 #endif
