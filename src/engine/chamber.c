@@ -249,6 +249,10 @@ static ap_status configure(const struct ap_chamber *chamber, duckdb_config confi
   return set_option(config, "temp_directory", chamber->scratch, err);
 }
 
+/* With more partitions than this in one write some of them get several cells; it stays well below
+ * the 1,024 files that a process may usually have open. */
+#define PARTITION_FILES_OPEN "512"
+
 static ap_status open_database(struct ap_chamber *chamber, ap_error *err) {
   duckdb_config config = NULL;
   if (duckdb_create_config(&config) != DuckDBSuccess) return AP_FAIL_MEMORY(err);
@@ -268,6 +272,8 @@ static ap_status open_database(struct ap_chamber *chamber, ap_error *err) {
   /* The engine's own first catalog is called "memory", as a hive may be. */
   return ap_chamber_run(chamber,
                         "SET TimeZone = 'UTC';"
+                        "SET partitioned_write_max_open_files = " PARTITION_FILES_OPEN
+                        ";"
                         "ATTACH ':memory:' AS ap;"
                         "USE ap.main;"
                         "DETACH memory;",
