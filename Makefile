@@ -7,8 +7,8 @@ PRESET ?= dev
 MAKEFLAGS += --no-print-directory
 
 .DEFAULT_GOAL := help
-.PHONY: help deps dev-deps spark-deps build release install wheel demo test bench asan tsan fuzz sim \
-        soak lint format clean distclean
+.PHONY: help deps dev-deps spark-deps build release install wheel demo test bench asan tsan \
+        fuzz sim soak lint format clean distclean
 
 help: ## tell what there is
 	@echo "Apiary: make <target>"

@@ -32,7 +32,10 @@ show import nyc.air.flights "$data/flights.csv" --null NA --partition-by month
 show import nyc.air.airlines "$data/airlines.csv"
 for table in "$data"/tpch/*.parquet; do
   name=$(basename "$table" .parquet)
-  apiary import "bench.tpch.$name" "$table" >"$data/import.log" || { cat "$data/import.log"; exit 1; }
+  if ! apiary import "bench.tpch.$name" "$table" >"$data/import.log"; then
+    cat "$data/import.log"
+    exit 1
+  fi
 done
 show list bench.tpch
 
@@ -47,7 +50,8 @@ FROM lineitem WHERE l_shipdate <= DATE '"'1998-09-02'"' GROUP BY ALL ORDER BY AL
 
 say '3. Append, and look back: every commit is a version.'
 show import nyc.air.airlines "$data/more_airlines.csv"
-show sql 'SELECT count(*) AS now, (SELECT count(*) FROM nyc.air.airlines AT (VERSION => 1)) AS before
+show sql 'SELECT count(*) AS now,
+       (SELECT count(*) FROM nyc.air.airlines AT (VERSION => 1)) AS before
 FROM nyc.air.airlines'
 show history nyc.air.airlines
 
