@@ -30,7 +30,7 @@ static bool init_children(struct cli_type *type, const struct ArrowSchema *schem
 
 bool cli_type_init(struct cli_type *type, const struct ArrowSchema *schema,
                    struct ArrowError *error) {
-  struct ArrowSchemaView view;
+  struct ArrowSchemaView view = {0};
   *type = (struct cli_type){0};
   if (ArrowSchemaViewInit(&view, schema, error) != NANOARROW_OK) return false;
   const char *name = schema->name == NULL ? "" : schema->name;
@@ -38,7 +38,7 @@ bool cli_type_init(struct cli_type *type, const struct ArrowSchema *schema,
   /* An extension type is shown as what stores it, a dictionary as what it holds. */
   type->kind = view.type == NANOARROW_TYPE_EXTENSION ? view.storage_type : view.type;
   type->unit = view.time_unit;
-  type->has_zone = view.timezone != NULL && view.timezone[0] != '\0';
+  type->has_zone = view.type == NANOARROW_TYPE_TIMESTAMP && view.timezone[0] != '\0';
   type->nullable = (schema->flags & ARROW_FLAG_NULLABLE) != 0;
   type->precision = view.decimal_precision;
   type->scale = view.decimal_scale;
