@@ -200,9 +200,9 @@ def test_history_outlives_the_shell(shop: Program) -> None:
     first.expect("onetwo")
     first.expect("apiary> ")
     first.type("SELECT bad;\n")
+    first.expect("apiary: ")
     first.expect("apiary> ")
-    first.type("\x04")
-    assert first.end() == 0
+    assert first.leave() == 0
     path = shop.folder / "home" / ".apiary" / "history"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     second = Terminal(shop)
