@@ -5,6 +5,7 @@
 #include "execute/resolve.h"
 
 #include "base/assert.h"
+#include "plan/pivot.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -226,11 +227,21 @@ static bool next_part(struct ap_text *rest, struct ap_arena *arena, struct ap_te
   return true;
 }
 
+/* What may stand behind a name in the engine's list: " AS alias", " TABLESAMPLE ...". */
+static struct ap_text without_tail(struct ap_text name) {
+  bool quoted = false;
+  for (size_t i = 0; i < name.size; ++i) {
+    if (name.data[i] == '"') quoted = !quoted;
+    if (!quoted && name.data[i] == ' ') return (struct ap_text){name.data, i};
+  }
+  return name;
+}
+
 static ap_status split_name(struct ap_text name, struct ap_arena *arena,
                             struct ap_reference *out_reference, ap_error *err) {
   struct ap_text parts[3] = {{0}, {0}, {0}};
   uint32_t count = 0;
-  struct ap_text rest = name;
+  struct ap_text rest = without_tail(name);
   while (rest.size > 0) {
     if (count == 3 || !next_part(&rest, arena, &parts[count])) {
       return AP_FAIL(err, AP_UNSUPPORTED, "table name %.*s", AP_TEXT_ARG(name));
@@ -246,11 +257,41 @@ static ap_status split_name(struct ap_text name, struct ap_arena *arena,
   return AP_OK;
 }
 
+/* The tree of the text that names what the PIVOTs in sql read. */
+static ap_status find_pivoted(struct ap_chamber *chamber, struct ap_text sql,
+                              struct ap_arena *arena, struct ap_tree *out_tree, bool *out_found,
+                              ap_error *err) {
+  struct ap_buffer tables;
+  struct ap_buffer json;
+  ap_buffer_init(&tables, ap_allocator_system());
+  ap_buffer_init(&json, ap_allocator_system());
+  ap_status status = ap_pivot_append_tables(&tables, arena, sql, out_found, err);
+  if (status == AP_OK && *out_found) {
+    status = ap_chamber_parse(chamber, ap_buffer_text(&tables), &json, err);
+    if (status == AP_OK) status = ap_tree_parse(arena, ap_buffer_text(&json), out_tree, err);
+  }
+  ap_buffer_deinit(&json);
+  ap_buffer_deinit(&tables);
+  if (status != AP_OK || !*out_found) return status;
+  out_tree->root = NULL; /* it is no tree of sql */
+  for (uint32_t i = 0; i < out_tree->reference_count; ++i) {
+    if (out_tree->references[i].at == AP_REFERENCE_LATEST) continue;
+    status = AP_FAIL(err, AP_UNSUPPORTED, "PIVOT without values of a frame AT a version");
+    ap_error_hint(err,
+                  "give it its values: PIVOT t AT (VERSION => 1) ON c IN ('a', 'b') USING ...");
+    return status;
+  }
+  return AP_OK;
+}
+
 ap_status ap_resolve_names_without_tree(struct ap_chamber *chamber, struct ap_text sql,
                                         struct ap_arena *arena, struct ap_tree *out_tree,
                                         ap_error *err) {
   struct ap_text *names = NULL;
   uint32_t count = 0;
+  bool found = false;
+  AP_TRY(find_pivoted(chamber, sql, arena, out_tree, &found, err));
+  if (found) return AP_OK;
   AP_TRY(ap_chamber_table_names(chamber, sql, arena, &names, &count, err));
   struct ap_reference *references = AP_ARENA_ARRAY(arena, struct ap_reference, count + 1);
   if (references == NULL) return AP_FAIL_MEMORY(err);

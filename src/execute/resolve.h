@@ -35,8 +35,9 @@ AP_MUST_CHECK ap_status ap_resolve(struct ap_node *node, struct ap_chamber *cham
                                    struct ap_resolution *resolution, ap_error *err);
 void ap_resolution_deinit(struct ap_node *node, struct ap_resolution *resolution);
 
-/* References of a statement that has no tree, from the engine's list of table names. They carry no
- * conditions, so nothing is pruned. */
+/* References of a statement that has no tree: of PIVOT without values by plan/pivot.h, of others
+ * from the engine's list of table names; these carry no conditions, so nothing is pruned. The
+ * tree's root is NULL. */
 AP_MUST_CHECK ap_status ap_resolve_names_without_tree(struct ap_chamber *chamber,
                                                       struct ap_text sql, struct ap_arena *arena,
                                                       struct ap_tree *out_tree, ap_error *err);
