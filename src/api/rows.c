@@ -6,6 +6,7 @@
 #include "arrow/ipc.h"
 #include "base/limits.h"
 #include "execute/import.h"
+#include "plan/condition.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -72,15 +73,13 @@ ap_status ap_frame_write(ap_apiary *apiary, const char *hive, const char *box, c
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static ap_status append_read(struct ap_buffer *sql, struct ap_node *node, const char *hive,
-                             const char *box, const char *frame, const ap_read_options *options,
-                             ap_error *err) {
+static ap_status append_read(struct ap_buffer *sql, const char *hive, const char *box,
+                             const char *frame, const ap_read_options *options, ap_error *err) {
   const char *const *columns = AP_OPTION(options, columns, NULL);
   size_t column_count = columns == NULL ? 0 : AP_OPTION(options, column_count, 0);
   int64_t version = AP_OPTION(options, version, -1);
   const char *timestamp = AP_OPTION(options, timestamp, NULL);
   const char *filter = AP_OPTION(options, filter, NULL);
-  (void)node;
   if (version >= 0 && timestamp != NULL) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "a version and a timestamp are both given");
   }
@@ -103,7 +102,7 @@ static ap_status append_read(struct ap_buffer *sql, struct ap_node *node, const 
   }
   if (filter != NULL) {
     ap_buffer_append_string(sql, " WHERE ");
-    ap_buffer_append_string(sql, filter);
+    AP_TRY(ap_condition_append(sql, ap_text_of(filter), err));
   }
   return ap_buffer_check(sql, err);
 }
@@ -114,7 +113,7 @@ ap_status ap_frame_read(ap_apiary *apiary, const char *hive, const char *box, co
   AP_TRY(check_names(hive, box, frame, err));
   struct ap_buffer sql;
   ap_buffer_init(&sql, ap_env_system()->allocator);
-  ap_status status = append_read(&sql, apiary->node, hive, box, frame, options, err);
+  ap_status status = append_read(&sql, hive, box, frame, options, err);
   if (status == AP_OK) {
     const struct ap_query_request request = {.text = ap_buffer_text(&sql),
                                              .body = ap_buffer_text(&sql)};

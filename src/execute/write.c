@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "plan/condition.h"
 #include "plan/prune.h"
 
 #include <inttypes.h>
@@ -22,8 +23,6 @@ struct write_run {
   struct ap_store_upload *uploads;
   bool uploaded;
   struct ap_tree condition; /* of replace_where */
-  bool removes_failed;      /* the condition could not be decided for some cell */
-  ap_error removes_error;
 };
 
 static const char *frame_name(struct write_run *run) {
@@ -44,8 +43,7 @@ static ap_status parse_condition(struct write_run *run, struct ap_chamber *chamb
   ap_buffer_append_string(&sql, "SELECT * FROM ");
   ap_buffer_append_identifier(&sql, run->frame->entry.name);
   ap_buffer_append_string(&sql, " WHERE ");
-  ap_buffer_append_text(&sql, condition);
-  ap_status status = ap_buffer_check(&sql, err);
+  ap_status status = ap_condition_append(&sql, condition, err);
   if (status == AP_OK) status = ap_chamber_parse(chamber, ap_buffer_text(&sql), &json, err);
   if (status == AP_OK) {
     status = ap_tree_parse(&run->arena, ap_buffer_text(&json), &run->condition, err);
@@ -79,20 +77,14 @@ static ap_status match_cell(struct write_run *run, const struct ap_snapshot *sna
   return status;
 }
 
-/* The ledger's callback. A condition that cannot be decided removes nothing and fails the write. */
-static bool removes_cell(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell) {
-  struct write_run *run = context;
-  bool matches = false;
-  if (run->removes_failed) return false;
-  if (match_cell(run, snapshot, cell, &matches, &run->removes_error) != AP_OK) {
-    run->removes_failed = true;
-    return false;
-  }
-  return matches;
+/* The ledger's callback. */
+static ap_status removes_cell(void *context, const struct ap_snapshot *snapshot,
+                              struct ap_cell *cell, bool *out_removes, ap_error *err) {
+  return match_cell(context, snapshot, cell, out_removes, err);
 }
 
 /* Decide the condition once for every cell there is and for every new one, before anything is
- * uploaded: partition columns do not change, so what can be decided here can be at the commit. */
+ * uploaded. What others commit until then is decided at the commit. */
 static ap_status check_condition(struct write_run *run, ap_error *err) {
   if (run->request->replace_where.size == 0) return AP_OK;
   bool matches = false;
@@ -200,9 +192,7 @@ static ap_status commit(struct write_run *run, struct ap_commit_result *out_resu
       .app_version = request->app_version,
       .user_metadata = request->user_metadata,
   };
-  ap_status status = ap_ledger_commit(run->frame->ledger, &change, out_result, err);
-  AP_ASSERT(!run->removes_failed); /* check_condition has decided it for these columns */
-  return status;
+  return ap_ledger_commit(run->frame->ledger, &change, out_result, err);
 }
 
 static void describe_outcome(const struct write_run *run, const struct ap_commit_result *result,

@@ -149,7 +149,9 @@ ap_status ap_commit_text_removes(struct ap_buffer *out, struct ap_snapshot *snap
   if (commit->kind != AP_COMMIT_OVERWRITE) return AP_OK;
   for (uint32_t i = 0; i < snapshot->cell_count; i++) {
     struct ap_cell *cell = snapshot->cells[i];
-    if (commit->removes && !commit->removes(commit->context, snapshot, cell)) continue;
+    bool removes = true;
+    if (commit->removes) AP_TRY(commit->removes(commit->context, snapshot, cell, &removes, err));
+    if (!removes) continue;
     AP_TRY(append_remove(out, cell, now_ms, err));
     out_totals->removed_count += 1;
     out_totals->removed_bytes += (uint64_t)cell->size_bytes;

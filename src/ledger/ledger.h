@@ -109,8 +109,10 @@ struct ap_commit {
   enum ap_commit_kind kind;
   const struct ap_cell_draft *adds; /* already objects in the store under prefix/path */
   uint32_t add_count;
-  /* OVERWRITE: whether a cell goes; NULL: every cell. Called again after each rebase. */
-  bool (*removes)(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell);
+  /* OVERWRITE: whether a cell goes; NULL: every cell. Called again after each rebase. When it
+   * fails, so does the commit. */
+  ap_status (*removes)(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell,
+                       bool *out_removes, ap_error *err);
   void *context;
   struct ap_text predicate; /* for the history (operationParameters.predicate); may be empty */
   uint64_t schema_id;       /* the snapshot's schema the adds were checked against: when the schema

@@ -95,6 +95,15 @@ static ap_status skip_block_comment(struct ap_tokenizer *tokenizer, ap_error *er
   return AP_OK;
 }
 
+/* To the end of the line, which to the engine is a carriage return as well. */
+static void skip_line_comment(struct ap_tokenizer *tokenizer) {
+  while (tokenizer->at < tokenizer->sql.size) {
+    char byte = tokenizer->sql.data[tokenizer->at];
+    if (byte == '\n' || byte == '\r') return;
+    tokenizer->at++;
+  }
+}
+
 static ap_status skip_blanks(struct ap_tokenizer *tokenizer, ap_error *err) {
   for (;;) {
     size_t blank = blank_size(tokenizer, tokenizer->at);
@@ -103,9 +112,7 @@ static ap_status skip_blanks(struct ap_tokenizer *tokenizer, ap_error *err) {
     if (blank > 0) {
       tokenizer->at += blank;
     } else if (byte == '-' && next == '-') {
-      while (tokenizer->at < tokenizer->sql.size && tokenizer->sql.data[tokenizer->at] != '\n') {
-        tokenizer->at++;
-      }
+      skip_line_comment(tokenizer);
     } else if (byte == '/' && next == '*') {
       AP_TRY(skip_block_comment(tokenizer, err));
     } else {

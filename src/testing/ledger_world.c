@@ -75,9 +75,12 @@ ap_status ap_ledger_world_create_table(struct ap_ledger_world *world, struct ap_
   return ap_ledger_create_table(ledger, &definition, &world->err);
 }
 
-static bool removes_day(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell) {
+static ap_status removes_day(void *context, const struct ap_snapshot *snapshot,
+                             struct ap_cell *cell, bool *out_removes, ap_error *err) {
   (void)snapshot;
-  return ap_text_equal_string(cell->partition_values[0].text, context);
+  (void)err;
+  *out_removes = ap_text_equal_string(cell->partition_values[0].text, context);
+  return AP_OK;
 }
 
 ap_status ap_ledger_world_write(struct ap_ledger_world *world, struct ap_ledger *ledger,
