@@ -48,11 +48,13 @@ void ap_chamber_forget_frames(struct ap_chamber *chamber) {
   chamber->frame_count = 0;
 }
 
+/* To the engine, names that differ by case are one. */
 static struct ap_bound_frame *find_frame(struct ap_chamber *chamber, struct ap_text hive,
                                          struct ap_text box, struct ap_text name) {
   for (struct ap_bound_frame *frame = chamber->frames; frame; frame = frame->next) {
-    if (ap_text_equal(frame->name, name) && ap_text_equal(frame->box, box) &&
-        ap_text_equal(frame->hive, hive)) {
+    if (ap_text_equal_ignoring_case(frame->name, name) &&
+        ap_text_equal_ignoring_case(frame->box, box) &&
+        ap_text_equal_ignoring_case(frame->hive, hive)) {
       return frame;
     }
   }
@@ -154,13 +156,15 @@ ap_status ap_chamber_make_box(struct ap_chamber *chamber, struct ap_text hive, s
 
 ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive, struct ap_text box,
                          ap_error *err) {
+  /* Without a box, an empty one is used: in any other, frames bound for others would be found. */
+  if (box.size == 0) box = AP_TEXT("_ap");
   if (hive.size > 0) AP_TRY(ap_chamber_make_box(chamber, hive, box, err));
   struct ap_buffer sql;
   ap_buffer_init(&sql, chamber->engine->env->allocator);
   ap_buffer_append_string(&sql, "USE ");
-  ap_buffer_append_identifier(&sql, hive.size > 0 ? hive : AP_TEXT("ap"));
+  ap_buffer_append_identifier(&sql, hive.size > 0 ? hive : AP_TEXT("_ap"));
   ap_buffer_append_string(&sql, ".");
-  ap_buffer_append_identifier(&sql, hive.size > 0 && box.size > 0 ? box : AP_TEXT("main"));
+  ap_buffer_append_identifier(&sql, hive.size > 0 ? box : AP_TEXT("main"));
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK && !ap_text_equal(ap_buffer_text(&sql), ap_buffer_text(&chamber->current))) {
     ap_buffer_clear(&chamber->current);

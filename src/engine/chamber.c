@@ -269,13 +269,13 @@ static ap_status open_database(struct ap_chamber *chamber, ap_error *err) {
   if (duckdb_connect(chamber->database, &chamber->connection) != DuckDBSuccess) {
     return AP_FAIL_MEMORY(err);
   }
-  /* The engine's own first catalog is called "memory", as a hive may be. */
+  /* No name of a hive or box begins with '_', so that nothing of theirs is ever found here. */
   return ap_chamber_run(chamber,
                         "SET TimeZone = 'UTC';"
                         "SET partitioned_write_max_open_files = " PARTITION_FILES_OPEN
                         ";"
-                        "ATTACH ':memory:' AS ap;"
-                        "USE ap.main;"
+                        "ATTACH ':memory:' AS _ap;"
+                        "USE _ap.main;"
                         "DETACH memory;",
                         NULL, err);
 }

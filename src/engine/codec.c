@@ -258,7 +258,7 @@ static void append_encode(struct ap_buffer *out, const struct ap_codec_column *c
   ap_json_end_object(&writer);
   ap_buffer_append_string(out, "COPY (SELECT r.* FROM (SELECT json_transform(CAST(c0 AS JSON), ");
   ap_buffer_append_literal(out, ap_buffer_text(&structure));
-  ap_buffer_append_string(out, ") AS r FROM ap.main.ap_source)) TO ");
+  ap_buffer_append_string(out, ") AS r FROM _ap.main.ap_source)) TO ");
   ap_buffer_append_literal(out, ap_text_of(path));
   ap_buffer_append_string(out, " (FORMAT parquet, COMPRESSION snappy)");
   out->failed |= structure.failed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Arrow streams as something the engine can scan: the view ap.main.ap_source of a chamber.
+ * Arrow streams as something the engine can scan: the view _ap.main.ap_source of a chamber.
  *
  * The engine scans a stream once, with several threads that take turns. What it sees are columns
  * c0, c1, ... in the order asked for, cut into slices of so many rows, with the few types turned

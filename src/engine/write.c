@@ -178,7 +178,7 @@ static void append_column(struct ap_buffer *out, const struct write *write, uint
 static void append_from(struct ap_buffer *out, const struct write *write) {
   ap_buffer_append_string(out, " FROM ");
   if (write->query.size == 0) {
-    ap_buffer_append_string(out, "ap.main.ap_source");
+    ap_buffer_append_string(out, "_ap.main.ap_source");
     return;
   }
   ap_buffer_append_string(out, "(");

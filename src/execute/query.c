@@ -45,7 +45,7 @@ static ap_status parse_query(struct query_run *run, ap_error *err) {
   ap_status status = ap_chamber_parse(run->chamber, run->request->body, &json, err);
   if (status == AP_OK) {
     status = ap_tree_parse(&run->arena, ap_buffer_text(&json), &run->tree, &tree_error);
-    if (status == AP_UNSUPPORTED) {
+    if (status == AP_UNSUPPORTED && run->tree.root == NULL) {
       status = ap_resolve_names_without_tree(run->chamber, run->request->body, &run->arena,
                                              &run->tree, err);
     } else if (status != AP_OK && err != NULL) {
@@ -184,8 +184,38 @@ static ap_status bind_frame(struct query_run *run, const struct ap_prune_result 
   return status;
 }
 
-/* References to the past get the name of their version's view; the text is made from the tree. */
-static ap_status rename_past(struct query_run *run, ap_error *err) {
+/* The engine takes box.frame for hive.frame too, and refuses it when there is a hive of that name.
+ */
+static bool is_ambiguous(struct query_run *run, const struct ap_reference *reference) {
+  struct ap_text found;
+  if (reference->catalog.size > 0 || reference->schema.size == 0) return false;
+  return ap_catalog_find_hive(ap_node_catalog(run->node), reference->schema, &run->arena, &found,
+                              NULL) == AP_OK;
+}
+
+/* The tree's text within what stands around the body: EXPLAIN before it, nothing most often. */
+static ap_status replace_body(struct query_run *run, struct ap_text body, ap_error *err) {
+  struct ap_text text = run->request->text;
+  struct ap_text old = run->request->body;
+  AP_ASSERT(old.data >= text.data && old.data + old.size <= text.data + text.size);
+  size_t before = (size_t)(old.data - text.data);
+  struct ap_buffer sql;
+  ap_buffer_init(&sql, ap_node_env(run->node)->allocator);
+  ap_buffer_append(&sql, text.data, before);
+  ap_buffer_append_text(&sql, body);
+  ap_buffer_append(&sql, old.data + old.size, text.size - before - old.size);
+  ap_status status = ap_buffer_check(&sql, err);
+  if (status == AP_OK) {
+    run->text = ap_arena_copy(&run->arena, ap_buffer_text(&sql));
+    if (run->text == NULL) status = AP_FAIL_MEMORY(err);
+  }
+  ap_buffer_deinit(&sql);
+  return status;
+}
+
+/* References to the past get the name of their version's view, and those that the engine would not
+ * tell apart their full name; the text is made from the tree. */
+static ap_status rename_references(struct query_run *run, ap_error *err) {
   uint32_t count = run->tree.reference_count;
   bool any = false;
   struct ap_reference_rename *renames =
@@ -193,14 +223,19 @@ static ap_status rename_past(struct query_run *run, ap_error *err) {
   if (renames == NULL) return AP_FAIL_MEMORY(err);
   for (uint32_t i = 0; i < count; ++i) {
     const struct ap_resolved *resolved = run->resolution.by_reference[i];
-    if (resolved == NULL || !resolved->is_past) continue;
+    if (resolved == NULL) continue;
+    if (!resolved->is_past && !is_ambiguous(run, &run->tree.references[i])) continue;
     renames[i] = (struct ap_reference_rename){resolved->frame->entry.hive,
                                               resolved->frame->entry.box, resolved->view_name};
     any = true;
   }
   if (!any) return AP_OK;
-  if (!ap_text_equal(run->request->text, run->request->body)) {
-    return AP_FAIL(err, AP_UNSUPPORTED, "EXPLAIN of a query that reads a frame AT a version");
+  if (run->tree.root == NULL) {
+    ap_status refused = AP_FAIL(err, AP_UNSUPPORTED,
+                                "a statement without a tree (PIVOT) that names a box which is "
+                                "called like a hive");
+    ap_error_hint(err, "write the full name: hive.box.frame");
+    return refused;
   }
   struct ap_buffer json;
   struct ap_buffer sql;
@@ -211,10 +246,7 @@ static ap_status rename_past(struct query_run *run, ap_error *err) {
   if (status == AP_OK) {
     status = ap_chamber_unparse(run->chamber, ap_buffer_text(&json), &sql, err);
   }
-  if (status == AP_OK) {
-    run->text = ap_arena_copy(&run->arena, ap_buffer_text(&sql));
-    if (run->text == NULL) status = AP_FAIL_MEMORY(err);
-  }
+  if (status == AP_OK) status = replace_body(run, ap_buffer_text(&sql), err);
   ap_buffer_deinit(&json);
   ap_buffer_deinit(&sql);
   return status;
@@ -232,7 +264,7 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
       AP_ARENA_ARRAY(&run->arena, struct ap_prune_result, run->tree.reference_count + 1);
   if (results == NULL) return AP_FAIL_MEMORY(err);
   AP_TRY(prune(run, results, err));
-  AP_TRY(rename_past(run, err));
+  AP_TRY(rename_references(run, err));
   lap(run, &since, &run->timing.plan_us);
   for (uint32_t i = 0; i < run->resolution.count; ++i) {
     AP_TRY(bind_frame(run, results, run->resolution.items[i], err));

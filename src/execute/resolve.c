@@ -54,7 +54,7 @@ ap_status ap_parse_timestamp_ms(struct ap_text text, int64_t *out_ms, ap_error *
   return status;
 }
 
-/* Complete a reference with the session's names; false: it stays with the engine. */
+/* Complete a reference with the session's names; false: that cannot be. */
 static bool qualify(const struct ap_reference *reference, struct ap_text hive, struct ap_text box,
                     struct qualified *out_name, ap_error *out_reason) {
   out_name->name = reference->name;
@@ -67,7 +67,7 @@ static bool qualify(const struct ap_reference *reference, struct ap_text hive, s
   out_name->box = reference->schema.size > 0 ? reference->schema : box;
   if (out_name->hive.size > 0 && out_name->box.size > 0) return true;
   if (out_reason->code == AP_OK) {
-    const char *part = reference->schema.size > 0 ? "hive" : "hive and box";
+    const char *part = reference->schema.size > 0 ? "hive" : hive.size > 0 ? "box" : "hive and box";
     (void)AP_FAIL(out_reason, AP_NOT_FOUND, "'%.*s%s%.*s' names no %s, and none is in use",
                   AP_TEXT_ARG(reference->schema), reference->schema.size > 0 ? "." : "",
                   AP_TEXT_ARG(reference->name), part);
@@ -149,6 +149,33 @@ drop:
   return status;
 }
 
+/* An unqualified name that is left to the engine must not find what another query bound; the engine
+ * looks in the box called main, too. */
+static ap_status forget_left_over(struct ap_chamber *chamber, const struct qualified *name,
+                                  ap_error *err) {
+  if (name->hive.size == 0) return AP_OK;
+  if (name->box.size > 0) {
+    AP_TRY(ap_chamber_forget_frame(chamber, name->hive, name->box, name->name, err));
+  }
+  return ap_chamber_forget_frame(chamber, name->hive, AP_TEXT("main"), name->name, err);
+}
+
+/* Nor what this one binds there by its full name. */
+static ap_status check_left_to_engine(const struct ap_reference *reference, struct ap_text hive,
+                                      const struct ap_resolution *resolution, ap_error *err) {
+  for (uint32_t i = 0; i < resolution->count; ++i) {
+    const struct ap_frame_entry *entry = &resolution->items[i]->frame->entry;
+    if (reference->schema.size > 0 || !ap_text_equal_ignoring_case(entry->hive, hive) ||
+        !ap_text_equal_ignoring_case(entry->box, AP_TEXT("main")) ||
+        !ap_text_equal_ignoring_case(entry->name, reference->name)) {
+      continue;
+    }
+    if (err != NULL) *err = resolution->unresolved;
+    return resolution->unresolved.code;
+  }
+  return AP_OK;
+}
+
 static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
                              const struct ap_reference *reference, struct ap_text hive,
                              struct ap_text box, struct ap_arena *arena,
@@ -157,7 +184,12 @@ static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
   *out_item = NULL;
   if (is_engine_name(reference)) return AP_OK;
   struct qualified name;
-  if (!qualify(reference, hive, box, &name, &resolution->unresolved)) return AP_OK;
+  if (!qualify(reference, hive, box, &name, &resolution->unresolved)) {
+    /* The engine would look for a hive of that name, and find what another query left there. */
+    if (reference->schema.size == 0) return forget_left_over(chamber, &name, err);
+    if (err != NULL) *err = resolution->unresolved;
+    return AP_NOT_FOUND;
+  }
   struct ap_frame *frame = NULL;
   ap_error missing = {0};
   ap_status status = ap_node_find_frame(node, name.hive, name.box, name.name, &frame, &missing);
@@ -167,7 +199,7 @@ static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
   bool unqualified = reference->schema.size == 0 && reference->catalog.size == 0;
   if (status == AP_NOT_FOUND && unqualified && reference->at == AP_REFERENCE_LATEST) {
     if (resolution->unresolved.code == AP_OK) resolution->unresolved = missing;
-    return ap_chamber_forget_frame(chamber, name.hive, name.box, name.name, err);
+    return forget_left_over(chamber, &name, err);
   }
   if (err != NULL) *err = missing;
   return status;
@@ -183,6 +215,10 @@ ap_status ap_resolve(struct ap_node *node, struct ap_chamber *chamber, const str
   for (uint32_t i = 0; i < tree->reference_count; ++i) {
     AP_TRY(resolve_one(node, chamber, &tree->references[i], hive, box, arena, resolution,
                        &resolution->by_reference[i], err));
+  }
+  for (uint32_t i = 0; i < tree->reference_count; ++i) {
+    if (resolution->by_reference[i] != NULL) continue;
+    AP_TRY(check_left_to_engine(&tree->references[i], hive, resolution, err));
   }
   return AP_OK;
 }

@@ -255,6 +255,21 @@ static ap_status walk_base_table(struct walker *walker, const struct ap_json *no
   return walk_members(walker, node, "", NULL, outside_from(place.ctes));
 }
 
+/* The tables such a function reads stand in a text, where nobody looks for frames. */
+static ap_status walk_table_function(struct walker *walker, const struct ap_json *node,
+                                     struct place place) {
+  static const char *const refused[] = {"query", "query_table", "json_execute_serialized_sql"};
+  struct ap_text name = text_of(ap_json_find(node, "function"), "function_name");
+  for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+    if (!ap_text_equal_ignoring_case(name, ap_text_of(refused[i]))) continue;
+    ap_status status = AP_FAIL(walker->err, AP_UNSUPPORTED,
+                               "the function %s() reads tables that a text names", refused[i]);
+    ap_error_hint(walker->err, "name the frame in the FROM clause");
+    return status;
+  }
+  return walk_members(walker, node, "", NULL, outside_from(place.ctes));
+}
+
 static ap_status walk(struct walker *walker, const struct ap_json *value, struct place place) {
   if (value->kind == AP_JSON_ARRAY) {
     for (uint32_t i = 0; i < value->count; i++) {
@@ -267,6 +282,7 @@ static ap_status walk(struct walker *walker, const struct ap_json *value, struct
   if (ap_json_find(value, "cte_map")) return walk_query_node(walker, value, type, place.ctes);
   if (type_is(type, "BASE_TABLE")) return walk_base_table(walker, value, place);
   if (type_is(type, "JOIN")) return walk_join(walker, value, place);
+  if (type_is(type, "TABLE_FUNCTION")) return walk_table_function(walker, value, place);
   return walk_members(walker, value, "", NULL, outside_from(place.ctes));
 }
 
@@ -317,6 +333,7 @@ ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_t
                         ap_error *err) {
   const struct ap_json *root;
   struct ap_text tamed;
+  *out_tree = (struct ap_tree){0};
   AP_TRY(tame_infinity(arena, json, &tamed, err));
   ap_status status = ap_json_parse_nested(arena, tamed, AP_TREE_DEPTH_MAX, &root, err);
   if (status == AP_CORRUPT) {
@@ -331,8 +348,9 @@ ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_t
     return AP_FAIL(err, AP_CORRUPT, "a statement tree without statements");
   }
   struct walker walker = {.arena = arena, .err = err};
+  out_tree->root = root;
   AP_TRY(walk(&walker, statements, outside_from(NULL)));
-  *out_tree = (struct ap_tree){
-      .root = root, .references = walker.references, .reference_count = walker.count};
+  out_tree->references = walker.references;
+  out_tree->reference_count = walker.count;
   return AP_OK;
 }

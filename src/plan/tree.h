@@ -43,13 +43,15 @@ struct ap_tree {
 };
 
 /* json: the answer of json_serialize_sql for one statement. Its error member becomes AP_SYNTAX
- * (with position) or AP_UNSUPPORTED ("Only SELECT statements can be serialized"). */
+ * (with position) or AP_UNSUPPORTED ("Only SELECT statements can be serialized"); then
+ * out_tree->root is NULL, while it is set when the tree is there and holds what cannot be done.
+ * AP_UNSUPPORTED, too, are functions that read tables which only their arguments name (query). */
 AP_MUST_CHECK ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json,
                                       struct ap_tree *out_tree, ap_error *err);
 
 /* The tree as JSON again, with each reference i for which renamed[i].name is not empty replaced by
- * those three parts (and its AT clause taken out, its alias kept or set to its old name), for
- * json_deserialize_sql. */
+ * those three parts (and its AT clause taken out, its alias kept or, when the name changes, set to
+ * its old name), for json_deserialize_sql. */
 struct ap_reference_rename {
   struct ap_text catalog;
   struct ap_text schema;

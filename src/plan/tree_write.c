@@ -47,6 +47,7 @@ static bool write_changed(const struct writer *writer, struct ap_text name,
   } else if (ap_text_equal_string(name, "table_name")) {
     write_string(writer->out, rename->name);
   } else if (ap_text_equal_string(name, "alias")) {
+    if (ap_text_equal_ignoring_case(rename->name, reference->name)) return false;
     write_string(writer->out, reference->alias.size > 0 ? reference->alias : reference->name);
   } else if (ap_text_equal_string(name, "at_clause")) {
     ap_buffer_append_string(writer->out, "null");
