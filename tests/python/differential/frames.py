@@ -144,6 +144,7 @@ class World:
         self.plain = _connect()
         self._files: duckdb.DuckDBPyConnection | None = None
         self._selects: dict[tuple[str, str, str], str] = {}
+        self._folders: dict[tuple[str, str, str], str] = {}  # partition values from paths
         self.frames = [self._make(rng, spec) for spec in _specs(rng)]
         self.apiary.sql("USE hive.box")
         _create(self.plain, self._selects, "TABLE")
@@ -153,7 +154,7 @@ class World:
         """DuckDB that reads the files anew for each query."""
         if self._files is None:
             self._files = _connect()
-            _create(self._files, self._selects, "VIEW")
+            _create(self._files, {**self._selects, **self._folders}, "VIEW")
         return self._files
 
     def close(self) -> None:
@@ -190,7 +191,10 @@ class World:
         for version in [None, *frame.versions]:
             files = live_files(log, newest if version is None else version)
             name = frame.name if version is None else f"{frame.name}@{version}"
-            self._selects[frame.hive, frame.box, name] = select_files(frame, location, files)
+            key = (frame.hive, frame.box, name)
+            self._selects[key] = select_files(frame, location, files)
+            if frame.partition_by and files:
+                self._folders[key] = select_folders(frame, location, list(files))
 
 
 def _connect() -> duckdb.DuckDBPyConnection:
@@ -233,6 +237,24 @@ def _stored(kind: Kind, name: str) -> str:
     if kind.family == "time":
         return f"(TIME '00:00:00' + to_microseconds({quoted}))::TIME AS {quoted}"
     return f"{quoted}::{kind.sql} AS {quoted}"
+
+
+def select_folders(frame: Frame, location: Path, files: list[str]) -> str:
+    """The same, partition values from the paths as the engine reads them."""
+    types = ", ".join(
+        f"{quote(c.name)}: {quote(KINDS[c.kind].sql)}"
+        for c in frame.columns
+        if c.name in frame.partition_by
+    )
+    columns = [
+        c.quoted if c.name in frame.partition_by else _stored(KINDS[c.kind], c.name)
+        for c in frame.columns
+    ]
+    paths = ", ".join(quote(str(location / urllib.parse.unquote(path))) for path in files)
+    return (
+        f"SELECT {', '.join(columns)} FROM read_parquet([{paths}], hive_partitioning = true,"
+        f" hive_types = {{{types}}})"
+    )
 
 
 def select_files(frame: Frame, location: Path, files: dict[str, dict[str, str | None]]) -> str:
