@@ -248,8 +248,8 @@ ap_status ap_attach(struct ap_node *node, const struct ap_attach_request *reques
 
 /* ---- dropping -------------------------------------------------------------------------------- */
 
-/* Whether some name leads to the location, after all: what was listed before the drop may have been
- * dropped, or spared, by somebody else. When that cannot be told, it is. */
+/* Whether some name leads to the location, after all: somebody may have attached the folder since.
+ * When that cannot be told, it is. */
 static bool is_location_named(struct ap_node *node, struct ap_text location) {
   const struct ap_text all = {NULL, 0};
   struct ap_frame_entry *entries = NULL;
@@ -265,50 +265,14 @@ static bool is_location_named(struct ap_node *node, struct ap_text location) {
   return is_named;
 }
 
-static ap_status list_what_goes(struct ap_node *node, const struct ap_drop_request *request,
-                                struct ap_arena *arena, struct ap_frame_entry **out_entries,
-                                uint32_t *out_count, ap_error *err) {
-  struct ap_catalog *catalog = ap_node_catalog(node);
-  *out_count = 0;
-  ap_status status = AP_OK;
-  if (request->name.size > 0) {
-    *out_entries = AP_ARENA_NEW(arena, struct ap_frame_entry);
-    if (*out_entries == NULL) return AP_FAIL_MEMORY(err);
-    status = ap_catalog_find_frame(catalog, request->hive, request->box, request->name, arena,
-                                   *out_entries, err);
-    if (status == AP_OK) *out_count = 1;
-  } else if (request->cascade) {
-    status = ap_catalog_list_frames(catalog, request->hive, request->box, arena, out_entries,
-                                    out_count, err);
-  }
-  if (status == AP_NOT_FOUND && request->if_exists) {
-    ap_error_clear(err);
-    return AP_OK;
-  }
-  return status;
-}
-
 ap_status ap_drop(struct ap_node *node, const struct ap_drop_request *request, ap_error *err) {
-  struct ap_catalog *catalog = ap_node_catalog(node);
   struct ap_frame_entry *entries = NULL;
   uint32_t count = 0;
   struct ap_arena arena;
   ap_arena_init(&arena, ap_node_env(node)->allocator);
-  ap_status status = list_what_goes(node, request, &arena, &entries, &count, err);
-  if (status != AP_OK) {
-    ap_arena_deinit(&arena);
-    return status;
-  }
-  if (request->name.size > 0) {
-    status = ap_catalog_drop_frame(catalog, request->hive, request->box, request->name,
-                                   request->if_exists, err);
-  } else if (request->box.size > 0) {
-    status = ap_catalog_drop_box(catalog, request->hive, request->box, request->cascade,
-                                 request->if_exists, err);
-  } else {
-    status =
-        ap_catalog_drop_hive(catalog, request->hive, request->cascade, request->if_exists, err);
-  }
+  ap_status status =
+      ap_catalog_drop(ap_node_catalog(node), request->hive, request->box, request->name,
+                      request->cascade, request->if_exists, &arena, &entries, &count, err);
   for (uint32_t i = 0; status == AP_OK && i < count; ++i) {
     if (!is_location_named(node, entries[i].location)) remove_location(node, entries[i].location);
   }

@@ -75,17 +75,25 @@ static void size_node(struct ap_node *node, const struct ap_node_options *option
 ap_status ap_node_open(const struct ap_env *env, const struct ap_node_options *options,
                        struct ap_node **out_node, ap_error *err) {
   AP_ASSERT(options->root != NULL);
+  struct ap_store *store = NULL;
+  AP_TRY(ap_store_local_open(env, options->root, options->durability, &store, err));
+  return ap_node_open_over(env, options, store, out_node, err);
+}
+
+ap_status ap_node_open_over(const struct ap_env *env, const struct ap_node_options *options,
+                            struct ap_store *store, struct ap_node **out_node, ap_error *err) {
   struct ap_node *node = ap_allocate_zeroed(env->allocator, 1, sizeof *node);
-  if (node == NULL) return AP_FAIL_MEMORY(err);
+  if (node == NULL) {
+    ap_store_destroy(store);
+    return AP_FAIL_MEMORY(err);
+  }
   node->env = env;
+  node->store = store;
   ap_random_uuid(env->random, node->id);
   size_node(node, options);
   node->name = ap_string_copy(env->allocator, ap_text_of(options->name));
   ap_status status = node->name == NULL ? AP_FAIL_MEMORY(err) : AP_OK;
   if (status == AP_OK) status = env->threads->mutex_create(env->threads, &node->lock, err);
-  if (status == AP_OK) {
-    status = ap_store_local_open(env, options->root, options->durability, &node->store, err);
-  }
   if (status == AP_OK) status = ap_catalog_open(env, node->store, &node->catalog, err);
   if (status == AP_OK) status = open_engine(node, err);
   if (status != AP_OK) {
