@@ -32,12 +32,6 @@ AP_MUST_CHECK ap_status ap_node_open_over(const struct ap_env *env,
                                           const struct ap_node_options *options,
                                           struct ap_store *store, struct ap_node **out_node,
                                           ap_error *err);
-/* The same over a store that is open already, which the node takes, on failure too. Of the options
- * root and durability are not used. */
-AP_MUST_CHECK ap_status ap_node_open_over(const struct ap_env *env,
-                                          const struct ap_node_options *options,
-                                          struct ap_store *store, struct ap_node **out_node,
-                                          ap_error *err);
 /* No session, stream or frame of it may be in use. NULL is allowed. */
 void ap_node_close(struct ap_node *node);
 
