@@ -100,6 +100,9 @@ AP_MUST_CHECK ap_status ap_chamber_forget_frame(struct ap_chamber *chamber, stru
 AP_MUST_CHECK ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive,
                                        struct ap_text box, ap_error *err);
 
+/* A path as the engine's readers take it, in which wildcards stand for themselves. */
+void ap_engine_append_path(struct ap_buffer *out, struct ap_text path);
+
 enum ap_parameter_kind {
   AP_PARAMETER_NULL,
   AP_PARAMETER_BOOLEAN,      /* i64 */

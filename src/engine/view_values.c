@@ -44,8 +44,7 @@ static ap_status set_variable(struct ap_chamber *chamber, const char *sql,
   return status;
 }
 
-/* A path in which wildcards stand for themselves. */
-static void append_escaped_path(struct ap_buffer *out, struct ap_text path) {
+void ap_engine_append_path(struct ap_buffer *out, struct ap_text path) {
   for (size_t i = 0; i < path.size; i++) {
     char c = path.data[i];
     if (c == '*' || c == '?' || c == '[') {
@@ -64,9 +63,9 @@ static bool has_wildcards(struct ap_text path) {
 static void append_path(struct ap_buffer *out, const struct ap_frame_binding *binding,
                         const struct ap_cell *cell) {
   if (has_wildcards(binding->folder) || has_wildcards(cell->path)) {
-    append_escaped_path(out, binding->folder);
+    ap_engine_append_path(out, binding->folder);
     ap_buffer_append_string(out, "/");
-    append_escaped_path(out, cell->path);
+    ap_engine_append_path(out, cell->path);
   } else {
     ap_buffer_append_text(out, binding->folder);
     ap_buffer_append_string(out, "/");
@@ -183,7 +182,7 @@ static ap_status set_files(struct ap_chamber *chamber, const struct ap_view *vie
     status = make_schema_file(chamber, view, &path, err);
     struct ap_buffer escaped;
     ap_buffer_init(&escaped, allocator);
-    append_escaped_path(&escaped, ap_buffer_text(&path));
+    ap_engine_append_path(&escaped, ap_buffer_text(&path));
     if (status == AP_OK) status = ap_buffer_check(&escaped, err);
     if (status == AP_OK && !add_text(&list, ap_buffer_text(&escaped))) {
       status = AP_FAIL_MEMORY(err);

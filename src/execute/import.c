@@ -75,18 +75,30 @@ static ap_status explain(struct import_run *run, ap_status status, ap_error *err
   return status;
 }
 
+/* ['a.csv', 'b.csv']: these very files, whatever their names look like. */
+static void append_paths(struct import_run *run) {
+  struct ap_buffer path;
+  ap_buffer_init(&path, ap_node_env(run->node)->allocator);
+  for (uint32_t i = 0; i < run->files.count; ++i) {
+    ap_buffer_clear(&path);
+    ap_engine_append_path(&path, run->files.paths[i]);
+    ap_buffer_append_string(&run->query, i > 0 ? ", " : "[");
+    ap_buffer_append_literal(&run->query, ap_buffer_text(&path));
+  }
+  ap_buffer_append_string(&run->query, "]");
+  if (path.failed) run->query.failed = true;
+  ap_buffer_deinit(&path);
+}
+
 static ap_status build_query(struct import_run *run, ap_error *err) {
   struct ap_buffer *query = &run->query;
   enum ap_file_format format = run->files.format;
   const char *reader = format == AP_FORMAT_CSV    ? "read_csv"
                        : format == AP_FORMAT_JSON ? "read_json"
                                                   : "read_parquet";
-  ap_buffer_append_format(query, "SELECT * FROM %s([", reader);
-  for (uint32_t i = 0; i < run->files.count; ++i) {
-    if (i > 0) ap_buffer_append_string(query, ", ");
-    ap_buffer_append_literal(query, run->files.paths[i]);
-  }
-  ap_buffer_append_string(query, "], union_by_name = true");
+  ap_buffer_append_format(query, "SELECT * FROM %s(", reader);
+  append_paths(run);
+  ap_buffer_append_string(query, ", union_by_name = true");
   if (format != AP_FORMAT_CSV) {
     ap_buffer_append_string(query, ", hive_partitioning = false)");
     return ap_buffer_check(query, err);

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import apiary
 import pytest
 
@@ -126,3 +128,17 @@ def test_a_filter_may_end_in_a_comment(ap: apiary.Apiary) -> None:
     make(ap, "h", "b", "t", [1, 2])
     assert ap.read_from_frame("h", "b", "t", "a = 1 -- one").to_pylist() == [{"a": 1}]
     assert ap.read_from_frame("h", "b", "t", "a = 1 OR a = 2").num_rows == 2
+
+
+@pytest.mark.parametrize("name", ["data[1]", "q?", "s*", "{a,b}", "it's"])
+def test_a_file_whose_name_looks_like_a_pattern_is_read_itself(
+    ap: apiary.Apiary, tmp_path: Path, name: str
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for other in ("data1", "qx", "sx", "a", name):
+        (folder / f"{other}.csv").write_text(f"a\n{1 if other == name else 1000}\n")
+    ap.import_files("h", "b", "one", [str(folder / f"{name}.csv")])
+    assert numbers(ap, "SELECT * FROM h.b.one") == [1]
+    ap.import_files("h", "b", "all", [str(folder)])
+    assert numbers(ap, "SELECT * FROM h.b.all") == [1, 1000, 1000, 1000, 1000]
