@@ -368,7 +368,8 @@ def parameter(kind_name: str, value: Value | None) -> Value:
     if value is None:
         return None
     if kind.family == "decimal":
-        return decimal_of(kind, value)
+        # DuckDB's Python takes one of more digits as a double.
+        return decimal_of(kind, value) if kind.scale <= 10 else None
     if kind.family == "date":
         return (
             datetime.date.fromordinal(value + _EPOCH) if _FIRST_DAY <= value <= _LAST_DAY else None
