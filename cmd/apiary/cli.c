@@ -79,8 +79,8 @@ int cli_open(struct cli *cli) {
   options.storage = arguments->values[CLI_STORAGE];
   options.name = arguments->values[CLI_NAME];
   const char *memory = arguments->values[CLI_MEMORY];
-  if (memory != NULL && !cli_parse_size(memory, &options.memory_bytes)) {
-    return cli_fail_usage(cli, "write it as 4GB or 512MiB", "--memory %s is no size", memory);
+  if (memory != NULL && ap_parse_size(memory, &options.memory_bytes, &error) != AP_OK) {
+    return cli_fail_usage(cli, error.hint, "--memory: %s", error.message);
   }
   if (ap_open(&options, &cli->apiary, &error) != AP_OK) return cli_fail(cli, &error);
   return CLI_EXIT_OK;

@@ -149,13 +149,13 @@ static void decimals_and_sizes(void **state) {
   check_text(&text, "1.0 MB");
   cli_append_u64(&text, UINT64_MAX, false);
   check_text(&text, "18446744073709551615");
-  assert_true(cli_parse_size("4GB", &bytes) && bytes == 4000000000);
-  assert_true(cli_parse_size("1.5 gib", &bytes) && bytes == 1610612736);
-  assert_true(cli_parse_size("100", &bytes) && bytes == 100);
-  assert_false(cli_parse_size("4 parsecs", &bytes));
-  assert_false(cli_parse_size("-1", &bytes));
-  assert_false(cli_parse_size("", &bytes));
-  assert_false(cli_parse_size("1.2.3", &bytes));
+  assert_true((ap_parse_size("4GB", &bytes, NULL) == AP_OK) && bytes == 4000000000);
+  assert_true((ap_parse_size("1.5 gib", &bytes, NULL) == AP_OK) && bytes == 1610612736);
+  assert_true((ap_parse_size("100", &bytes, NULL) == AP_OK) && bytes == 100);
+  assert_false((ap_parse_size("4 parsecs", &bytes, NULL) == AP_OK));
+  assert_false((ap_parse_size("-1", &bytes, NULL) == AP_OK));
+  assert_false((ap_parse_size("", &bytes, NULL) == AP_OK));
+  assert_false((ap_parse_size("1.2.3", &bytes, NULL) == AP_OK));
   cli_text_deinit(&text);
 }
 

@@ -163,39 +163,6 @@ void cli_append_size(struct cli_text *text, int64_t bytes) {
   cli_text_append_format(text, "%.1f %s", size, units[unit]);
 }
 
-bool cli_parse_size(const char *string, int64_t *out_bytes) {
-  static const struct {
-    const char *unit;
-    double factor;
-  } units[] = {{"", 1},
-               {"b", 1},
-               {"k", 1024},
-               {"kb", 1e3},
-               {"kib", 1024},
-               {"m", 1048576},
-               {"mb", 1e6},
-               {"mib", 1048576},
-               {"g", 1073741824},
-               {"gb", 1e9},
-               {"gib", 1073741824},
-               {"t", 1099511627776.0},
-               {"tb", 1e12},
-               {"tib", 1099511627776.0}};
-  char *end = NULL;
-  if (string[0] < '0' || string[0] > '9' || strspn(string, "0123456789.") > 20) return false;
-  double number = strtod(string, &end);
-  if (end != string + strspn(string, "0123456789.")) return false;
-  while (*end == ' ') ++end;
-  for (size_t i = 0; i < sizeof units / sizeof units[0]; ++i) {
-    if (strcasecmp(end, units[i].unit) != 0) continue;
-    double bytes = number * units[i].factor;
-    if (!(bytes >= 1 && bytes < 9e18)) return false;
-    *out_bytes = (int64_t)bytes;
-    return true;
-  }
-  return false;
-}
-
 bool cli_parse_count(const char *string, int64_t *out_count) {
   int64_t count = 0;
   if (string[0] == '\0') return false;

@@ -24,8 +24,6 @@ void cli_append_scaled(struct cli_text *text, const char *digits, size_t size, i
 void cli_append_grouped(struct cli_text *text, int64_t value);
 /* Bytes as "812 B", "7.2 MB" (units of ten). */
 void cli_append_size(struct cli_text *text, int64_t bytes);
-/* "4GB", "512 MiB", "1.5g": bytes; false when it is no size. */
-bool cli_parse_size(const char *string, int64_t *out_bytes);
 /* Decimal digits alone, no sign; false when it is none or does not fit. */
 bool cli_parse_count(const char *string, int64_t *out_count);
 

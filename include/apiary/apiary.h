@@ -38,6 +38,10 @@ typedef struct ap_session ap_session;
 AP_API const char *ap_version(void);
 AP_API const char *ap_engine_version(void);
 
+/* "4GB", "512 MiB", "1.5g", "1000000" in bytes: units of ten and of two as they are written, a bare
+ * letter is one of two. AP_INVALID_ARGUMENT names what is no size, or none above zero. */
+AP_API AP_MUST_CHECK ap_status ap_parse_size(const char *text, int64_t *out_bytes, ap_error *err);
+
 /* Free a string that a call handed out. NULL is allowed. */
 AP_API void ap_string_free(char *string);
 

@@ -39,6 +39,17 @@ static PyObject *core_statuses(PyObject *module, PyObject *unused) {
   return names;
 }
 
+static PyObject *core_parse_size(PyObject *module, PyObject *text) {
+  (void)module;
+  ap_error error = {0};
+  int64_t bytes = 0;
+  PyObject *utf8 = PyUnicode_AsUTF8String(text);
+  if (utf8 == NULL) return NULL;
+  ap_status status = ap_parse_size(PyBytes_AsString(utf8), &bytes, &error);
+  Py_DECREF(utf8);
+  return status == AP_OK ? PyLong_FromLongLong(bytes) : core_raise(&error);
+}
+
 static PyObject *core_collect(PyObject *module, PyObject *source) {
   struct ArrowArrayStream stream = {0};
   struct core_watch watch;
@@ -52,6 +63,7 @@ static PyMethodDef core_methods[] = {
     {"version", core_version, METH_NOARGS, "The version of the library."},
     {"engine_version", core_engine_version, METH_NOARGS, "The version of the SQL engine."},
     {"statuses", core_statuses, METH_NOARGS, "The names of all statuses, by number."},
+    {"parse_size", core_parse_size, METH_O, "The bytes that a text such as '4GB' means."},
     {"collect", core_collect, METH_O, "All batches of an Arrow stream, array or IPC bytes."},
     {NULL, NULL, 0, NULL},
 };

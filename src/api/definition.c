@@ -115,10 +115,12 @@ static ap_status read_definition(struct ap_arena *arena, const ap_frame_definiti
                                  ap_error *err) {
   size_t partition_count = AP_OPTION(definition, partition_by_count, 0);
   size_t property_count = AP_OPTION(definition, property_count, 0);
-  if (definition->column_count > 0) {
-    AP_TRY(schema_of_columns(arena, definition->columns, definition->column_count, schema, err));
-  } else if (definition->schema != NULL) {
-    AP_TRY(ap_schema_from_arrow(arena, definition->schema, schema, err));
+  size_t column_count = AP_OPTION(definition, column_count, 0);
+  const struct ArrowSchema *arrow = AP_OPTION(definition, schema, NULL);
+  if (column_count > 0 && definition->columns != NULL) {
+    AP_TRY(schema_of_columns(arena, definition->columns, column_count, schema, err));
+  } else if (column_count == 0 && arrow != NULL) {
+    AP_TRY(ap_schema_from_arrow(arena, arrow, schema, err));
   } else {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "a frame needs columns");
   }
@@ -131,6 +133,9 @@ static ap_status read_definition(struct ap_arena *arena, const ap_frame_definiti
   struct ap_property *properties = AP_ARENA_ARRAY(arena, struct ap_property, property_count + 1);
   if (partitions == NULL || properties == NULL) return AP_FAIL_MEMORY(err);
   for (size_t i = 0; i < partition_count; ++i) {
+    if (definition->partition_by[i] == NULL) {
+      return AP_FAIL(err, AP_INVALID_ARGUMENT, "partition column %zu has no name", i);
+    }
     partitions[i] = ap_text_of(definition->partition_by[i]);
   }
   for (size_t i = 0; i < property_count; ++i) {

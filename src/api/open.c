@@ -25,8 +25,6 @@ static const char *environment(const char *name) {
   return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-/* "4GB", "512 MiB", "1.5g", "1000000": bytes. Units of ten and of two as they are written; a bare
- * letter is a unit of two. */
 static bool parse_size(struct ap_text text, int64_t *out_bytes) {
   static const struct {
     const char *unit;
@@ -54,11 +52,18 @@ static bool parse_size(struct ap_text text, int64_t *out_bytes) {
   for (size_t i = 0; i < sizeof units / sizeof units[0]; ++i) {
     if (!ap_text_equal_ignoring_case(unit, ap_text_of(units[i].unit))) continue;
     double bytes = number * units[i].factor;
-    if (!(bytes >= 0 && bytes < 9e18)) return false;
+    if (!(bytes >= 1 && bytes < 9e18)) return false;
     *out_bytes = (int64_t)bytes;
     return true;
   }
   return false;
+}
+
+ap_status ap_parse_size(const char *text, int64_t *out_bytes, ap_error *err) {
+  if (text != NULL && parse_size(ap_text_of(text), out_bytes)) return AP_OK;
+  (void)AP_FAIL(err, AP_INVALID_ARGUMENT, "'%s' is no size", text == NULL ? "NULL" : text);
+  ap_error_hint(err, "write it as 4GB or 512MiB");
+  return AP_INVALID_ARGUMENT;
 }
 
 static ap_status choose_memory(const ap_open_options *options, int64_t *out_bytes, ap_error *err) {

@@ -34,6 +34,31 @@ static ap_status check_names(const char *hive, const char *box, const char *fram
   return AP_FAIL(err, AP_INVALID_ARGUMENT, "hive, box or frame is NULL");
 }
 
+static ap_status check_mode(ap_write_mode mode, ap_error *err) {
+  if (mode == AP_WRITE_APPEND || mode == AP_WRITE_OVERWRITE) return AP_OK;
+  return AP_FAIL(err, AP_INVALID_ARGUMENT, "write mode %d does not exist", (int)mode);
+}
+
+/* An empty text is not taken for none: that would replace every row, or count no version. */
+static ap_status check_write_options(const ap_write_options *options, ap_error *err) {
+  const char *replace_where = AP_OPTION(options, replace_where, NULL);
+  const char *app_id = AP_OPTION(options, app_id, NULL);
+  ap_write_mode mode = AP_OPTION(options, mode, AP_WRITE_APPEND);
+  AP_TRY(check_mode(mode, err));
+  if (replace_where != NULL && mode != AP_WRITE_OVERWRITE) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "replace_where is for overwriting, not appending");
+  }
+  if (replace_where != NULL && replace_where[0] == '\0') {
+    ap_status status = AP_FAIL(err, AP_INVALID_ARGUMENT, "replace_where is empty");
+    ap_error_hint(err, "give a condition, or none to replace every row");
+    return status;
+  }
+  if (app_id != NULL && app_id[0] == '\0') {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "app_id is empty");
+  }
+  return AP_OK;
+}
+
 ap_status ap_frame_write(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                          struct ArrowArrayStream *stream, const ap_write_options *options,
                          ap_write_result *out_result, ap_error *err) {
@@ -44,9 +69,7 @@ ap_status ap_frame_write(ap_apiary *apiary, const char *hive, const char *box, c
   if (status == AP_OK && (stream == NULL || stream->release == NULL)) {
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "stream is NULL or released");
   }
-  if (status == AP_OK && replace_where != NULL && mode != AP_WRITE_OVERWRITE) {
-    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "replace_where is for overwriting, not appending");
-  }
+  if (status == AP_OK) status = check_write_options(options, err);
   struct ArrowArrayStream checked = {0};
   if (status == AP_OK) status = ap_stream_validated(stream, &checked, err);
   if (status != AP_OK) {
@@ -111,6 +134,7 @@ ap_status ap_frame_read(ap_apiary *apiary, const char *hive, const char *box, co
                         const ap_read_options *options, struct ArrowArrayStream *out_stream,
                         ap_error *err) {
   AP_TRY(check_names(hive, box, frame, err));
+  if (out_stream == NULL) return AP_FAIL(err, AP_INVALID_ARGUMENT, "out_stream is NULL");
   struct ap_buffer sql;
   ap_buffer_init(&sql, ap_env_system()->allocator);
   ap_status status = append_read(&sql, hive, box, frame, options, err);
@@ -133,6 +157,9 @@ ap_status ap_import(ap_apiary *apiary, const char *hive, const char *box, const 
   size_t partition_count = partition_by == NULL ? 0 : AP_OPTION(options, partition_by_count, 0);
   struct ap_text partitions[AP_PARTITION_COLUMNS_MAX];
   struct ap_write_outcome outcome = {0};
+  ap_write_mode mode = AP_OPTION(options, mode, AP_WRITE_APPEND);
+  AP_TRY(check_mode(mode, err));
+  if (paths == NULL && path_count > 0) return AP_FAIL(err, AP_INVALID_ARGUMENT, "paths is NULL");
   if (partition_count > AP_PARTITION_COLUMNS_MAX) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "%zu partition columns; at most %d are allowed",
                    partition_count, AP_PARTITION_COLUMNS_MAX);
@@ -153,8 +180,7 @@ ap_status ap_import(ap_apiary *apiary, const char *hive, const char *box, const 
       .partition_by = partitions,
       .partition_by_count = (uint32_t)partition_count,
       .create = AP_OPTION(options, create, true),
-      .kind = AP_OPTION(options, mode, AP_WRITE_APPEND) == AP_WRITE_OVERWRITE ? AP_COMMIT_OVERWRITE
-                                                                              : AP_COMMIT_APPEND,
+      .kind = mode == AP_WRITE_OVERWRITE ? AP_COMMIT_OVERWRITE : AP_COMMIT_APPEND,
       .null_text = ap_text_of(AP_OPTION(options, null_text, NULL)),
       .control = &control,
   };

@@ -6,11 +6,11 @@ from __future__ import annotations
 import datetime
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Union
 
+from apiary import _core
 from apiary.errors import InvalidArgument
 
 Parameters = Union[Sequence[Any], Mapping[str, Any]]
@@ -176,15 +176,6 @@ def moment(timestamp: str | datetime.datetime | None) -> str | None:
 
 # ---------------------------------------------------------------------------------- settings
 
-_UNITS = {
-    "": 1,
-    "b": 1,
-    **{unit: 1024**power for power, unit in enumerate("kmgt", 1)},
-    **{unit + "b": 1000**power for power, unit in enumerate("kmgt", 1)},
-    **{unit + "ib": 1024**power for power, unit in enumerate("kmgt", 1)},
-}
-
-
 def size_bytes(size: int | str | None) -> int:
     """A size in bytes; 0 where none is given.
 
@@ -197,11 +188,7 @@ def size_bytes(size: int | str | None) -> int:
         if size <= 0:
             raise InvalidArgument(f"a memory of {size} bytes cannot be")
         return size
-    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*", str(size))
-    unit = _UNITS.get(found.group(2).lower()) if found else None
-    if found is None or unit is None:
-        raise InvalidArgument(f"'{size}' is no size", hint="write it as 4GB or 512MiB")
-    return int(float(found.group(1)) * unit)
+    return _core.parse_size(str(size).strip())
 
 
 def paths_of(paths: Any) -> list[str]:
