@@ -321,6 +321,11 @@ ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
 ap_status ap_query_export(struct ap_node *node, const struct ap_query_request *request,
                           const char *path, const char *format, int64_t *out_rows, ap_error *err) {
   struct query_run run;
+  if (request->parameter_count > 0) {
+    ap_status status = AP_FAIL(err, AP_UNSUPPORTED, "an export of a query with parameters");
+    ap_error_hint(err, "write the values into the query, or export to Arrow");
+    return status;
+  }
   start(&run, node, request);
   ap_status status = prepare(&run, err);
   if (status == AP_OK) {

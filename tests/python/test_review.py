@@ -120,7 +120,7 @@ def test_a_filter_stays_one_condition(ap: apiary.Apiary, condition: str) -> None
     with pytest.raises(apiary.errors.SqlError):
         ap.read_from_frame("h", "b", "t", condition)
     with pytest.raises(apiary.errors.ApiaryError):
-        ap.overwrite_frame("h", "b", "t", {"a": [5]}, condition or "(")
+        ap.overwrite_frame("h", "b", "t", {"a": [5]}, condition)
     assert numbers(ap, "SELECT * FROM h.b.t") == [1, 2]
 
 
@@ -142,3 +142,13 @@ def test_a_file_whose_name_looks_like_a_pattern_is_read_itself(
     assert numbers(ap, "SELECT * FROM h.b.one") == [1]
     ap.import_files("h", "b", "all", [str(folder)])
     assert numbers(ap, "SELECT * FROM h.b.all") == [1, 1000, 1000, 1000, 1000]
+
+
+@pytest.mark.parametrize("condition", ["", " ", "-- all"])
+def test_an_empty_condition_does_not_replace_everything(ap: apiary.Apiary, condition: str) -> None:
+    make(ap, "h", "b", "t", [1, 2])
+    with pytest.raises(apiary.ApiaryError, match="empty"):
+        ap.overwrite_frame("h", "b", "t", {"a": [5]}, condition)
+    with pytest.raises(apiary.InvalidArgument, match="app_id"):
+        ap.write_to_frame("h", "b", "t", {"a": [5]}, app_id="", app_version=1)
+    assert numbers(ap, "SELECT * FROM h.b.t") == [1, 2]
