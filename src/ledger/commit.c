@@ -28,7 +28,7 @@ struct attempt {
   struct ap_buffer body;
   char txn_id[AP_UUID_TEXT_SIZE];
   uint32_t count;
-  bool outcome_unknown; /* of an earlier attempt */
+  bool outcome_unknown; /* of an earlier attempt, at the version that is tried */
   struct ap_commit_totals totals;
 };
 
@@ -137,6 +137,9 @@ static ap_status rebase(struct attempt *attempt, ap_status put_status, bool *out
   bool is_news = next != attempt->snapshot;
   ap_snapshot_release(&attempt->snapshot->shown);
   attempt->snapshot = next;
+  /* The version that an earlier put was for is somebody else's: that put cannot succeed any more.
+   */
+  if (is_news) attempt->outcome_unknown = false;
   *out_done = own_version >= 0;
   if (*out_done) {
     result->version = own_version;
@@ -211,6 +214,16 @@ static ap_status run_attempts(struct attempt *attempt, struct ap_commit_result *
   }
 }
 
+/* The last attempt failed, but an earlier one may yet turn out to have succeeded. */
+static ap_status leave_open(ap_status status, ap_error *err) {
+  if (status == AP_OUTCOME_UNKNOWN) return status;
+  ap_error last = {0};
+  if (err != NULL) last = *err;
+  return AP_FAIL(err, AP_OUTCOME_UNKNOWN,
+                 "a commit was sent whose reply never came, and sending it again failed: %s",
+                 last.message);
+}
+
 ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_full *base,
                         const struct ap_commit *commit, struct ap_commit_result *out_result,
                         struct ap_snapshot_full **out_snapshot, ap_error *err) {
@@ -229,6 +242,7 @@ ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_f
   ap_status status = ap_commit_text_adds(&attempt.adds, &base->shown, commit,
                                          ap_clock_wall_ms(source->env->clock), err);
   if (status == AP_OK) status = run_attempts(&attempt, out_result, &was_put, err);
+  if (status != AP_OK && attempt.outcome_unknown) status = leave_open(status, err);
   out_result->attempt_count = attempt.count;
   if (status == AP_OK && !was_put) {
     *out_snapshot = attempt.snapshot;

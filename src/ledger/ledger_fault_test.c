@@ -353,6 +353,41 @@ static void an_unreadable_outcome_is_told(void **state) {
   ap_ledger_world_destroy(world);
 }
 
+/* The first put's reply is lost and its object is on the way still (here: hidden), so that reading
+ * finds nothing; the second put fails for good. */
+struct delay {
+  struct ap_ledger_world *world;
+  char key[128];
+  uint32_t puts;
+};
+
+static void hide_first(void *context, enum ap_store_operation operation, struct ap_text key) {
+  struct delay *delay = context;
+  struct ap_ledger_world *world = delay->world;
+  if (operation == AP_STORE_PUT_IF_ABSENT) {
+    (void)snprintf(delay->key, sizeof(delay->key), "%.*s", AP_TEXT_ARG(key));
+    delay->puts += 1;
+    enum ap_store_fault fault = delay->puts == 1 ? AP_STORE_FAULT_AFTER : AP_STORE_FAULT_NO_SPACE;
+    ap_faulty_store_arm(&world->faulty, fault, AP_STORE_PUT_IF_ABSENT, 1);
+  } else if (delay->puts == 1) {
+    check_ok(ap_store_remove(world->local, ap_text_of(delay->key), &world->err), &world->err);
+  }
+}
+
+static void a_failure_after_a_lost_reply_leaves_it_open(void **state) {
+  (void)state;
+  struct ap_ledger_world *world = ap_ledger_world_create(5);
+  struct ap_ledger *ledger = ap_ledger_world_open(world);
+  struct delay delay = {.world = world};
+  check_ok(ap_ledger_world_create_table(world, ledger, false, NULL, 0), &world->err);
+  ap_faulty_store_set_hook(&world->faulty, hide_first, &delay);
+  check_status(ap_ledger_world_append(world, ledger, &world->err), AP_OUTCOME_UNKNOWN, &world->err);
+  assert_int_equal(delay.puts, 2);
+  ap_faulty_store_set_hook(&world->faulty, NULL, NULL);
+  ap_ledger_close(ledger);
+  ap_ledger_world_destroy(world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_store_call_may_fail),
@@ -362,6 +397,7 @@ int main(void) {
       cmocka_unit_test(losers_rebase),
       cmocka_unit_test(lost_replies_are_recognised),
       cmocka_unit_test(an_unreadable_outcome_is_told),
+      cmocka_unit_test(a_failure_after_a_lost_reply_leaves_it_open),
   };
   return AP_RUN_TESTS(tests);
 }
