@@ -64,6 +64,7 @@ struct ap_chamber {
   struct ArrowArrayStream scan; /* the engine holds its address; reads `source` */
   bool keeps_progress;          /* the engine's account of progress is on */
   bool has_scan;                /* the view exists */
+  bool keeps_expressions;       /* the engine's rewriting of expressions is off */
 };
 
 struct ap_engine {

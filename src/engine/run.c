@@ -93,6 +93,16 @@ static ap_status keep_progress(struct ap_chamber *chamber, const struct ap_run_c
   return ap_chamber_run(chamber, sql, NULL, err);
 }
 
+ap_status ap_chamber_set_rewriting(struct ap_chamber *chamber, bool may_rewrite, ap_error *err) {
+  if (chamber->keeps_expressions == !may_rewrite) return AP_OK;
+  AP_TRY(ap_chamber_run(chamber,
+                        may_rewrite ? "SET disabled_optimizers = ''"
+                                    : "SET disabled_optimizers = 'expression_rewriter'",
+                        NULL, err));
+  chamber->keeps_expressions = !may_rewrite;
+  return AP_OK;
+}
+
 ap_status ap_chamber_execute(struct ap_chamber *chamber, duckdb_prepared_statement statement,
                              bool streaming, const struct ap_run_control *control,
                              duckdb_result *out_result, ap_error *err) {

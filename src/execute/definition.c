@@ -90,7 +90,7 @@ static ap_status check_existing(struct ap_node *node, const struct ap_frame_requ
   ap_status status =
       ap_node_find_frame(node, request->hive, request->box, request->name, &frame, err);
   if (status == AP_OK) {
-    status = ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, &snapshot, err);
+    status = ap_frame_latest(frame, &snapshot, err);
   }
   if (status == AP_OK) {
     append_difference(&difference, &snapshot->schema, request->schema);

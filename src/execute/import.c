@@ -30,7 +30,7 @@ struct import_run {
 static ap_status append_column_types(struct import_run *run, ap_error *err) {
   struct ap_snapshot *snapshot = NULL;
   if (run->frame == NULL) return AP_OK;
-  AP_TRY(ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &snapshot, err));
+  AP_TRY(ap_frame_latest(run->frame, &snapshot, err));
   ap_buffer_append_string(&run->query, ", types = {");
   for (uint32_t i = 0; i < snapshot->schema.field_count; ++i) {
     const struct ap_field *field = &snapshot->schema.fields[i];
@@ -104,6 +104,8 @@ static ap_status build_query(struct import_run *run, ap_error *err) {
     return ap_buffer_check(query, err);
   }
   AP_TRY(append_separator(run, err));
+  /* Else the engine passes over the rows before the first that fits the most. */
+  ap_buffer_append_string(query, ", skip = 0");
   AP_TRY(append_column_types(run, err));
   if (run->request->null_text.size > 0) {
     ap_buffer_append_string(query, ", nullstr = ['', ");
@@ -239,9 +241,26 @@ static ap_status infer_by_engine(struct import_run *run, struct ap_schema *out_s
     status = ap_chamber_query(chamber, ap_buffer_text(&sql), NULL, 0, run->request->control,
                               &stream, err);
   }
-  if (status == AP_OK) status = stream_file_schema(run, &stream, out_schema, err);
+  if (status == AP_OK) {
+    status = stream_file_schema(run, &stream, out_schema, err);
+    if (status != AP_OK) ap_error_prefix(err, status, "file %s", run->files.paths[0].data);
+  }
   ap_stream_release(&stream);
   ap_buffer_deinit(&sql);
+  return status;
+}
+
+/* Text without a byte tells no columns. */
+static ap_status check_bytes(struct import_run *run, ap_error *err) {
+  struct ap_files *files = ap_node_env(run->node)->files;
+  for (uint32_t i = 0; i < run->files.count; ++i) {
+    struct ap_file_info info = {0};
+    AP_TRY(files->info(files, run->files.paths[i].data, &info, err));
+    if (info.kind != AP_FILE_REGULAR || info.size_bytes > 0) return AP_OK;
+  }
+  ap_status status = AP_FAIL(err, AP_INVALID_ARGUMENT, "file %s is empty and tells no columns",
+                             run->files.paths[0].data);
+  ap_error_hint(err, "create the frame first, with its columns");
   return status;
 }
 
@@ -282,7 +301,7 @@ static ap_status check_partitioning(struct import_run *run, ap_error *err) {
   const struct ap_import_request *request = run->request;
   struct ap_snapshot *snapshot = NULL;
   if (request->partition_by_count == 0) return AP_OK;
-  AP_TRY(ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &snapshot, err));
+  AP_TRY(ap_frame_latest(run->frame, &snapshot, err));
   bool same = snapshot->partition_column_count == request->partition_by_count;
   for (uint32_t i = 0; same && i < request->partition_by_count; ++i) {
     const struct ap_field *field = &snapshot->schema.fields[snapshot->partition_columns[i]];
@@ -320,6 +339,7 @@ static ap_status run_import(struct import_run *run, struct ArrowArrayStream *str
     AP_TRY(open_chain(run, stream, &schema, err));
   } else {
     AP_TRY(build_query(run, err));
+    if (run->frame == NULL) AP_TRY(check_bytes(run, err));
     if (run->frame == NULL) AP_TRY(infer_by_engine(run, &schema, err));
   }
   if (run->frame == NULL) AP_TRY(create_frame(run, &schema, err));

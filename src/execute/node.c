@@ -290,6 +290,17 @@ void ap_node_release_frame(struct ap_node *node, struct ap_frame *frame) {
   threads->unlock(threads, node->lock);
 }
 
+ap_status ap_frame_error(const struct ap_frame *frame, ap_status status, ap_error *err) {
+  return ap_error_prefix(err, status, "frame %s.%s.%s", frame->entry.hive.data,
+                         frame->entry.box.data, frame->entry.name.data);
+}
+
+ap_status ap_frame_latest(const struct ap_frame *frame, struct ap_snapshot **out_snapshot,
+                          ap_error *err) {
+  ap_status status = ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, out_snapshot, err);
+  return status == AP_OK ? AP_OK : ap_frame_error(frame, status, err);
+}
+
 ap_status ap_node_open_ledger(struct ap_node *node, struct ap_text location,
                               struct ap_ledger **out_ledger, ap_error *err) {
   return ap_ledger_open(node->env, node->store, ap_engine_codec(node->engine), location, out_ledger,

@@ -67,6 +67,11 @@ AP_MUST_CHECK ap_status ap_node_find_frame(struct ap_node *node, struct ap_text 
                                            struct ap_text box, struct ap_text name,
                                            struct ap_frame **out_frame, ap_error *err);
 void ap_node_release_frame(struct ap_node *node, struct ap_frame *frame); /* NULL is allowed */
+/* Put "frame hive.box.name: " before what the frame's ledger says; gives status back. */
+ap_status ap_frame_error(const struct ap_frame *frame, ap_status status, ap_error *err);
+/* The frame's latest snapshot; errors name the frame. */
+AP_MUST_CHECK ap_status ap_frame_latest(const struct ap_frame *frame,
+                                        struct ap_snapshot **out_snapshot, ap_error *err);
 /* The ledger at a location that the catalog does not know yet. */
 AP_MUST_CHECK ap_status ap_node_open_ledger(struct ap_node *node, struct ap_text location,
                                             struct ap_ledger **out_ledger, ap_error *err);

@@ -151,7 +151,7 @@ static ap_status open_view(struct ap_node *node, struct ap_text hive, struct ap_
                            struct ap_text name, struct frame_view *view, ap_error *err) {
   *view = (struct frame_view){0};
   AP_TRY(ap_node_find_frame(node, hive, box, name, &view->frame, err));
-  ap_status status = ap_ledger_snapshot(view->frame->ledger, AP_AT_LATEST, 0, &view->snapshot, err);
+  ap_status status = ap_frame_latest(view->frame, &view->snapshot, err);
   if (status != AP_OK) ap_node_release_frame(node, view->frame);
   return status;
 }

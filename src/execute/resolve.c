@@ -334,6 +334,8 @@ ap_status ap_resolve_names_without_tree(struct ap_chamber *chamber, struct ap_te
   for (uint32_t i = 0; i < count; ++i) {
     AP_TRY(split_name(names[i], arena, &references[i], err));
   }
-  *out_tree = (struct ap_tree){.references = references, .reference_count = count};
+  /* What cannot be seen may be there. */
+  *out_tree =
+      (struct ap_tree){.references = references, .reference_count = count, .compares_nulls = true};
   return AP_OK;
 }

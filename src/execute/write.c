@@ -219,7 +219,7 @@ static ap_status run_write(struct write_run *run, struct ap_write_outcome *out_o
   ap_status status =
       ap_node_find_frame(run->node, request->hive, request->box, request->name, &run->frame, err);
   if (status == AP_OK) {
-    status = ap_ledger_snapshot(run->frame->ledger, AP_AT_LATEST, 0, &run->snapshot, err);
+    status = ap_frame_latest(run->frame, &run->snapshot, err);
   }
   if (status != AP_OK) return status;
   AP_TRY(write_cells(run, err));

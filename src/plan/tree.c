@@ -34,6 +34,7 @@ struct walker {
   uint32_t count;
   uint32_t capacity;
   ap_error *err;
+  bool compares_nulls;
 };
 
 static ap_status walk(struct walker *walker, const struct ap_json *value, struct place place);
@@ -280,6 +281,9 @@ static ap_status walk(struct walker *walker, const struct ap_json *value, struct
   if (value->kind != AP_JSON_OBJECT) return AP_OK;
   struct ap_text type = text_of(value, "type");
   if (ap_json_find(value, "cte_map")) return walk_query_node(walker, value, type, place.ctes);
+  if (type_is(type, "COMPARE_DISTINCT_FROM") || type_is(type, "COMPARE_NOT_DISTINCT_FROM")) {
+    walker->compares_nulls = true;
+  }
   if (type_is(type, "BASE_TABLE")) return walk_base_table(walker, value, place);
   if (type_is(type, "JOIN")) return walk_join(walker, value, place);
   if (type_is(type, "TABLE_FUNCTION")) return walk_table_function(walker, value, place);
@@ -352,5 +356,6 @@ ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_t
   AP_TRY(walk(&walker, statements, outside_from(NULL)));
   out_tree->references = walker.references;
   out_tree->reference_count = walker.count;
+  out_tree->compares_nulls = walker.compares_nulls;
   return AP_OK;
 }

@@ -40,6 +40,7 @@ struct ap_tree {
   const struct ap_json *root;
   struct ap_reference *references;
   uint32_t reference_count;
+  bool compares_nulls; /* IS [NOT] DISTINCT FROM stands somewhere in it */
 };
 
 /* json: the answer of json_serialize_sql for one statement. Its error member becomes AP_SYNTAX

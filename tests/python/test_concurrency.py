@@ -206,7 +206,7 @@ def test_two_apiaries_see_each_others_definitions(ap: apiary.Apiary) -> None:
         theirs.write({"id": [1]})
         assert mine.read().to_pylist() == [{"id": 1}]
         mine.rename("g")
-        with pytest.raises(apiary.NotFound, match="h.b.f does not exist"):
+        with pytest.raises(apiary.NotFound, match=r"h\.b\.f does not exist"):
             theirs.read()
         assert other.sql("SELECT id FROM h.b.g").fetchall() == [(1,)]
         other.drop_frame("h", "b", "g")

@@ -36,7 +36,7 @@ FAILURES_SHOWN = 5
 PRUNED_SHARE_MIN = 0.2
 
 EXCUSED_SHARE_MAX = 0.02
-# Known of DuckDB 1.5.5: IS DISTINCT FROM beside OR loses rows of row groups that are all null.
+# Where DuckDB itself differs between its tables and the same rows in files.
 ENGINE_SHARE_MAX = 0.001
 
 # What fails on some rows only. Neither of us need meet those rows: we leave out cells, DuckDB

@@ -139,3 +139,27 @@ def test_pivots_that_cannot_be(ap: Apiary, orders: apiary.Frame) -> None:
         ap.sql("PIVOT nothing ON k USING sum(id)")
     past = ap.sql("PIVOT (FROM orders AT (VERSION => 2)) ON k IN ('x', 'y') USING count(id)")
     assert sum(row["x"] + row["y"] for row in past.to_pylist()) == 2
+
+
+# ---------------------------------------------------------------- where the engine would be wrong
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("c IS DISTINCT FROM 5 OR c = 7", 30),
+        ("c = 7 OR 5 IS DISTINCT FROM c", 30),
+        ("NOT (c IS NOT DISTINCT FROM 5 AND c <> 7)", 30),
+        ("c IS NOT DISTINCT FROM NULL OR c = 5", 40),
+        ("c IS DISTINCT FROM NULL", 10),
+    ],
+)
+def test_nulls_are_compared_right(ap: Apiary, condition: str, count: int) -> None:
+    """DuckDB 1.5.5 alone loses the rows of files in which the column is null throughout."""
+    frame = ap.create_hive("w").create_box("b").create_frame("t", {"c": "int64", "r": "int64"})
+    frame.write({"c": [None] * 20, "r": list(range(20))})
+    frame.write({"c": [None] * 10 + [5] * 10, "r": list(range(20))})
+    ask = f"SELECT count(*) FROM w.b.t WHERE {condition}"
+    assert ap.sql(ask).fetchall() == [(count,)]
+    assert ap.sql(f"WITH x AS (FROM w.b.t) {ask.replace('w.b.t', 'x')}").fetchall() == [(count,)]
+    assert ap.sql("SELECT count(*) FROM w.b.t WHERE c = 5").fetchall() == [(10,)]
