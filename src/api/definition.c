@@ -270,6 +270,7 @@ ap_status ap_frame_checkpoint(ap_apiary *apiary, const char *hive, const char *b
   AP_TRY(ap_node_find_frame(apiary->node, ap_text_of(hive), ap_text_of(box), ap_text_of(frame),
                             &found, err));
   ap_status status = ap_ledger_checkpoint(found->ledger, &version, err);
+  if (status != AP_OK) ap_frame_error(found, status, err);
   ap_node_release_frame(apiary->node, found);
   if (status == AP_OK && out_version != NULL) *out_version = version;
   return status;

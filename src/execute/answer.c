@@ -179,7 +179,10 @@ ap_status ap_answer_history(struct ap_node *node, struct ap_text hive, struct ap
   ap_buffer_init(&history.time, ap_node_env(node)->allocator);
   ap_status status = ap_node_find_frame(node, hive, box, name, &frame, err);
   if (status == AP_OK) status = ap_rows_init(&history.rows, columns, 7, err);
-  if (status == AP_OK) status = ap_ledger_history(frame->ledger, limit, add_entry, &history, err);
+  if (status == AP_OK) {
+    status = ap_ledger_history(frame->ledger, limit, add_entry, &history, err);
+    if (status != AP_OK) ap_frame_error(frame, status, err);
+  }
   if (status == AP_OK) status = ap_rows_finish(&history.rows, out, err);
   ap_rows_deinit(&history.rows);
   ap_buffer_deinit(&history.time);

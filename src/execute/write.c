@@ -192,7 +192,8 @@ static ap_status commit(struct write_run *run, struct ap_commit_result *out_resu
       .app_version = request->app_version,
       .user_metadata = request->user_metadata,
   };
-  return ap_ledger_commit(run->frame->ledger, &change, out_result, err);
+  ap_status status = ap_ledger_commit(run->frame->ledger, &change, out_result, err);
+  return status == AP_OK ? AP_OK : ap_frame_error(run->frame, status, err);
 }
 
 static void describe_outcome(const struct write_run *run, const struct ap_commit_result *result,

@@ -130,8 +130,15 @@ ap_status ap_ledger_snapshot(struct ap_ledger *ledger, enum ap_snapshot_at at, i
   if (at == AP_AT_VERSION && value < 0) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "version %" PRId64 " is negative", value);
   }
-  AP_TRY(refresh(ledger, &latest, err));
-  ap_status status = AP_OK;
+  ap_status status = refresh(ledger, &latest, err);
+  if (at == AP_AT_VERSION && (status == AP_CORRUPT || status == AP_UNSUPPORTED)) {
+    /* What came later is broken, or not for us: the version itself may be well. */
+    ap_error_clear(err);
+    status = ap_load_fresh(&ledger->source, version, &found, err);
+    if (status == AP_OK) *out_snapshot = &found->shown;
+    return status;
+  }
+  if (status != AP_OK) return status;
   if (at == AP_AT_LATEST) version = latest->shown.version;
   if (at == AP_AT_TIMESTAMP) {
     status = ap_history_find_version(&ledger->source, latest, value, &version, err);
