@@ -176,6 +176,7 @@ def moment(timestamp: str | datetime.datetime | None) -> str | None:
 
 # ---------------------------------------------------------------------------------- settings
 
+
 def size_bytes(size: int | str | None) -> int:
     """A size in bytes; 0 where none is given.
 
