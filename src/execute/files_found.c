@@ -79,11 +79,40 @@ struct folder_visit {
 
 static ap_status find_in_folder(struct finder *finder, const char *folder, ap_error *err);
 
+/* The files of a Delta table hold rows that were removed, and lack the partition columns. */
+static ap_status check_no_delta_table(struct finder *finder, const char *folder, ap_error *err) {
+  struct ap_files *files = ap_node_env(finder->node)->files;
+  struct ap_file_info info;
+  const char *path = ap_arena_format(finder->arena, "%s/_delta_log", folder);
+  if (path == NULL) return AP_FAIL_MEMORY(err);
+  if (files->info(files, path, &info, NULL) != AP_OK) return AP_OK;
+  ap_status status = AP_FAIL(err, AP_UNSUPPORTED,
+                             "folder '%s' is a Delta table: its files are not its rows", folder);
+  ap_error_hint(err, "attach it as a frame, below the storage root");
+  return status;
+}
+
+/* Its files lack the column, which would be lost. */
+static ap_status fail_partition(const char *folder, const char *name, ap_error *err) {
+  ap_status status = AP_FAIL(err, AP_UNSUPPORTED,
+                             "folder '%s/%s' holds a column's value in its name, which an import "
+                             "does not read",
+                             folder, name);
+  ap_error_hint(err,
+                "export \"FROM read_parquet('%s/**/*.parquet', hive_partitioning = true)\" to one "
+                "file and import that; or name the files by a pattern, to do without the column",
+                folder);
+  return status;
+}
+
 static ap_status visit_name(void *context, const char *name, enum ap_file_kind kind,
                             ap_error *err) {
   const struct folder_visit *visit = context;
   struct finder *finder = visit->finder;
   if (name[0] == '.' || name[0] == '_') return AP_OK;
+  if (kind == AP_FILE_FOLDER && strchr(name, '=') != NULL) {
+    return fail_partition(visit->folder, name, err);
+  }
   char *path = ap_arena_format(finder->arena, "%s/%s", visit->folder, name);
   if (path == NULL) return AP_FAIL_MEMORY(err);
   if (kind == AP_FILE_FOLDER) return find_in_folder(finder, path, err);
@@ -100,6 +129,7 @@ static ap_status find_in_folder(struct finder *finder, const char *folder, ap_er
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "folder %s lies more than %d levels deep", folder,
                    AP_FOLDER_DEPTH_MAX);
   }
+  AP_TRY(check_no_delta_table(finder, folder, err));
   finder->depth += 1;
   ap_status status = files->list(files, folder, visit_name, &visit, err);
   finder->depth -= 1;

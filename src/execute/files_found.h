@@ -27,7 +27,9 @@ struct ap_found_files {
 };
 
 /* Sorted by name within each given path. AP_NOT_FOUND names the path that means no file;
- * AP_INVALID_ARGUMENT when the format is neither given nor told by the names, or is mixed. */
+ * AP_INVALID_ARGUMENT when the format is neither given nor told by the names, or is mixed;
+ * AP_UNSUPPORTED for folders whose files are not all there is to their rows: Delta tables, and
+ * partitions that are named after a column's value. */
 AP_MUST_CHECK ap_status ap_find_files(struct ap_node *node, const char *const *paths,
                                       size_t path_count, struct ap_text format,
                                       struct ap_arena *arena, struct ap_found_files *out_files,

@@ -10,6 +10,7 @@
 #include "execute/csv_shape.h"
 #include "execute/definition.h"
 #include "execute/files_found.h"
+#include "execute/import_error.h"
 
 #include <string.h>
 
@@ -21,6 +22,7 @@ struct import_run {
   struct ap_buffer query; /* of the engine; empty for Arrow files */
   char separator;         /* of CSV files; '\0': the engine finds it */
   struct ap_frame *frame; /* NULL: not there yet */
+  bool is_made;           /* the frame, by this import */
 };
 
 /* ---- the engine's query ---------------------------------------------------------------------- */
@@ -62,9 +64,10 @@ static ap_status append_separator(struct import_run *run, ap_error *err) {
 /* After a failure: the row of a CSV file that explains it, rather than the engine's words. */
 static ap_status explain(struct import_run *run, ap_status status, ap_error *err) {
   const struct ap_env *env = ap_node_env(run->node);
+  const struct ap_import_target target = {run->request->hive, run->request->box, run->request->name,
+                                          run->is_made};
   bool is_other = ap_status_class(status) != AP_CLASS_USER || status == AP_CANCELLED;
-  if (run->separator == '\0' || is_other) return status;
-  for (uint32_t i = 0; i < run->files.count; ++i) {
+  for (uint32_t i = 0; run->separator != '\0' && !is_other && i < run->files.count; ++i) {
     ap_error found = {0};
     if (ap_csv_check_rows(env->files, env->allocator, run->files.paths[i], run->separator,
                           &found) == AP_SCHEMA_MISMATCH) {
@@ -72,7 +75,7 @@ static ap_status explain(struct import_run *run, ap_status status, ap_error *err
       return AP_SCHEMA_MISMATCH;
     }
   }
-  return status;
+  return ap_import_explain(&target, status, err);
 }
 
 /* ['a.csv', 'b.csv']: these very files, whatever their names look like. */
@@ -294,7 +297,23 @@ static ap_status create_frame(struct import_run *run, struct ap_schema *schema, 
   };
   AP_TRY(ap_catalog_create_hive(catalog, request->hive, true, err));
   AP_TRY(ap_catalog_create_box(catalog, request->hive, request->box, true, err));
-  return ap_frame_define(run->node, &frame, err);
+  AP_TRY(ap_frame_define(run->node, &frame, err));
+  run->is_made = true;
+  return AP_OK;
+}
+
+/* A frame is not made of files that tell no columns. */
+static ap_status check_not_empty(struct import_run *run, ap_error *err) {
+  struct ap_files *files = ap_node_env(run->node)->files;
+  for (uint32_t i = 0; i < run->files.count; ++i) {
+    struct ap_file_info info;
+    AP_TRY(files->info(files, run->files.paths[i].data, &info, err));
+    if (info.size_bytes > 0) return AP_OK;
+  }
+  ap_status status = AP_FAIL(err, AP_SCHEMA_MISMATCH, "file %s is empty: it tells no columns",
+                             run->files.paths[0].data);
+  ap_error_hint(err, "create the frame with its columns first, or leave the file out");
+  return status;
 }
 
 static ap_status check_partitioning(struct import_run *run, ap_error *err) {
@@ -309,9 +328,13 @@ static ap_status check_partitioning(struct import_run *run, ap_error *err) {
   }
   ap_snapshot_release(snapshot);
   if (same) return AP_OK;
-  return AP_FAIL(err, AP_SCHEMA_MISMATCH,
-                 "frame %.*s is there and partitioned otherwise than the import asks for",
-                 AP_TEXT_ARG(request->name));
+  ap_status status =
+      AP_FAIL(err, AP_SCHEMA_MISMATCH,
+              "frame %.*s.%.*s.%.*s is there and partitioned otherwise than the "
+              "import asks for",
+              AP_TEXT_ARG(request->hive), AP_TEXT_ARG(request->box), AP_TEXT_ARG(request->name));
+  ap_error_hint(err, "leave the partition columns out: the frame keeps those it has");
+  return status;
 }
 
 static ap_status find_frame(struct import_run *run, ap_error *err) {
@@ -338,6 +361,7 @@ static ap_status run_import(struct import_run *run, struct ArrowArrayStream *str
   if (is_arrow) {
     AP_TRY(open_chain(run, stream, &schema, err));
   } else {
+    if (run->frame == NULL) AP_TRY(check_not_empty(run, err));
     AP_TRY(build_query(run, err));
     if (run->frame == NULL) AP_TRY(check_bytes(run, err));
     if (run->frame == NULL) AP_TRY(infer_by_engine(run, &schema, err));

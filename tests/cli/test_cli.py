@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -64,7 +65,7 @@ def test_help_and_version_of_the_program(cli: Program) -> None:
         (["create", "a.b.c", "-c", "id"], "'id' is no column", "id int64 not null"),
         (["create", "a", "-c", "id int64"], "'a' names a hive", "HIVE.BOX.FRAME"),
         (["rename", "a.b", "c.d"], "'a.b' cannot become 'c.d'", "last part alone"),
-        (["--memory", "lots", "list"], "--memory lots is no size", "4GB"),
+        (["--memory", "lots", "list"], "--memory: 'lots' is no size", "4GB"),
         (["status", "--format", "csv"], "'csv' is no format of 'apiary status'", "json"),
         (["shell", "-f", "arrow"], "the shell does not write Arrow", "apiary sql"),
     ],
@@ -192,6 +193,57 @@ def test_import_of_folders_patterns_and_partitions(shop: Program) -> None:
     assert "nothing" in shop.bad("import", "h.b.nothing", "in/a.csv", "--no-create")
     shop.good("import", "h.b.f", "in/a.csv", "--overwrite", "--null", "NA")
     assert shop.good("sql", "-f", "csv", "SELECT count(*) AS n FROM h.b.f") == "n\n2\n"
+
+
+def test_import_explains_csv_files_that_do_not_fit(shop: Program) -> None:
+    """The engine's own words show a query nobody wrote and settings that imports do not have."""
+    files = {
+        "type.csv": "id,customer,amount\nx,eve,1\n",
+        "lacks.csv": "id,customer\n1,eve\n",
+        "late.csv": "n\n" + "".join("%d\n" % n for n in range(50_000)) + "n/a\n",
+        "empty.csv": "",
+        "empty.json": "",
+    }
+    for name, text in files.items():
+        (shop.folder / name).write_text(text)
+    (shop.folder / "latin.csv").write_bytes(b"id,name\n1,\xe9\n")
+
+    told = shop.bad("import", "shop.sales.orders", "type.csv")
+    assert 'file type.csv, line 2, column id: Could not convert string "x"' in told
+    told = shop.bad("import", "shop.sales.orders", "lacks.csv")
+    assert 'frame shop.sales.orders: the files lack columns of it: "amount"' in told
+    told = shop.bad("import", "shop.sales.late", "late.csv")
+    assert "file late.csv, line 50002, column n: " in told
+    assert "drop frame shop.sales.late" in told
+    told = shop.bad("import", "shop.sales.latin", "latin.csv")
+    assert "file latin.csv, line 2: " in told and "UTF-8" in told
+    for name in ("empty.csv", "empty.json"):
+        assert "file %s is empty" % name in shop.bad("import", "shop.sales.none", name)
+    told = shop.bad("import", "shop.sales.orders", "orders.csv", "--partition-by", "id")
+    assert "frame shop.sales.orders is there and partitioned otherwise" in told
+    for name in ("type.csv", "lacks.csv", "latin.csv"):
+        told = shop.bad("import", "shop.sales.orders", name)
+        assert "LINE 1" not in told and "nullstr" not in told and "sample_size" not in told
+    assert "none" not in shop.good("list", "shop.sales")
+    assert shop.good("sql", "-f", "csv", "SELECT count(*) n FROM shop.sales.orders") == "n\n3\n"
+
+
+def test_import_refuses_folders_that_hold_more_than_files(shop: Program) -> None:
+    """Taking the files alone would lose partition columns and bring removed rows back."""
+    shop.good("import", "shop.sales.parted", "orders.csv", "--partition-by", "customer")
+    table = "storage/shop/sales/parted"
+    told = shop.bad("import", "h.b.f", table)
+    assert "folder '%s' is a Delta table" % table in told and "attach" in told
+    (shop.folder / table).rename(shop.folder / "plain")
+    shutil.rmtree(shop.folder / "plain" / "_delta_log")
+    told = shop.bad("import", "h.b.f", "plain")
+    assert "folder 'plain/customer=" in told and "hive_partitioning" in told
+    assert shop.good("list") == "shop\n"
+    query = "FROM read_parquet('plain/**/*.parquet', hive_partitioning = true)"
+    shop.good("export", query, "all.parquet")
+    shop.good("import", "h.b.f", "all.parquet")
+    rows = shop.good("sql", "-f", "csv", "SELECT id, customer FROM h.b.f ORDER BY id")
+    assert rows == "id,customer\n1,ann\n2,bob\n3,ann\n"
 
 
 def hostile_files(folder: Path) -> dict[str, str]:
