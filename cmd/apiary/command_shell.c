@@ -267,11 +267,15 @@ static int run_complete(struct shell *shell, bool is_terminal) {
   return status;
 }
 
-static bool is_quit(const char *line) {
+/* The dot command that a line means which people type without the dot; NULL for other lines. */
+static const char *find_bare_command(const char *line) {
+  static const char *const words[] = {".help", ".quit", ".exit"};
   size_t size = strcspn(line, "; \t\r");
-  bool is_word =
-      (size == 4 && (strncasecmp(line, "quit", 4) == 0 || strncasecmp(line, "exit", 4) == 0));
-  return is_word && line[size + strspn(line + size, "; \t\r")] == '\0';
+  if (size != 4 || line[size + strspn(line + size, "; \t\r")] != '\0') return NULL;
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; ++i) {
+    if (strncasecmp(line, words[i] + 1, size) == 0) return words[i];
+  }
+  return NULL;
 }
 
 static int run_line(struct shell *shell, struct cli_lines *lines, const struct cli_text *line,
@@ -282,9 +286,10 @@ static int run_line(struct shell *shell, struct cli_lines *lines, const struct c
     cli_text_clear(&shell->statement);
     return cli_fail_text(shell->cli, NULL, "the line holds a zero byte");
   }
-  if (shell->statement.size == 0 && (start[0] == '.' || is_quit(start))) {
+  const char *command = start[0] == '.' ? start : find_bare_command(start);
+  if (shell->statement.size == 0 && command != NULL) {
     cli_lines_remember(lines, start);
-    return start[0] == '.' ? run_dot(shell, start) : run_quit(shell, "");
+    return run_dot(shell, command);
   }
   cli_text_append(&shell->statement, text, line->size);
   if (is_terminal && cli_statement_size(shell->statement.data, shell->statement.size) > 0) {

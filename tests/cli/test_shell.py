@@ -125,6 +125,7 @@ def test_dot_commands(shop: Program) -> None:
     assert re.search(r"\ntime \d+\.\d ms\n", shop.good("shell", stdin=".timer on\nSELECT 1;\n"))
     assert ".schema FRAME" in shop.good("shell", stdin=".help\n")
     assert shop.good("shell", stdin=".quit\nSELECT bad;\n") == ""
+    assert shop.good("shell", stdin="help\nEXIT;\nSELECT bad;\n").startswith("Statements end")
 
 
 # -------------------------------------------------------------------------------- on a terminal
