@@ -88,7 +88,7 @@ static ap_status at_message(const struct reader *reader, ap_status status, ap_er
     if (err != NULL) found = *err;
     status = AP_FAIL(err, AP_CORRUPT, "%s", found.message);
   }
-  return ap_error_prefix(err, status, "Arrow IPC message %u: ", reader->message_number);
+  return ap_error_prefix(err, status, "Arrow IPC message %u", reader->message_number);
 }
 
 static ap_status next_of_stream(struct reader *reader, struct ArrowArray *out, ap_error *err) {
@@ -206,7 +206,7 @@ static ap_status open_file(struct reader *reader, ap_error *err) {
     return AP_FAIL(err, AP_CORRUPT, "the footer of the Arrow IPC file is damaged");
   }
   ap_status status = take_schema(reader, &schema, err);
-  if (status != AP_OK) return ap_error_prefix(err, status, "the footer of the Arrow IPC file: ");
+  if (status != AP_OK) return ap_error_prefix(err, status, "the footer of the Arrow IPC file");
   for (uint32_t i = 0; i < dictionaries.count; i++) {
     struct message message = {0};
     status = read_block(reader, &dictionaries, i, &message, err);

@@ -47,8 +47,7 @@ static ap_status fail_step(const struct ap_local *local, ap_status status, struc
   if (status == AP_NOT_FOUND || status == AP_ALREADY_EXISTS) {
     return fail_as(local, AP_IO, key, err);
   }
-  return ap_error_prefix(err, status, "object '%.*s' in %s: ", AP_TEXT_ARG(key),
-                         local->description);
+  return ap_error_prefix(err, status, "object '%.*s' in %s", AP_TEXT_ARG(key), local->description);
 }
 
 static ap_status check_writable(const struct ap_local *local, struct ap_text key, ap_error *err) {
