@@ -13,6 +13,10 @@
 
 #include <string.h>
 
+#define AP_WRITING_HINT                                                                  \
+  "frames are written by append and overwrite: ap_frame_write in C, write_to_frame and " \
+  "overwrite_frame in Python, 'apiary import' in the shell"
+
 struct ap_sql_session {
   struct ap_node *node;
   char hive[AP_NAME_BYTES_MAX + 1];
@@ -333,11 +337,33 @@ static void as_query(const struct statement_run *run, struct ap_query_request *o
 }
 
 static ap_status refuse(const struct ap_statement *statement, ap_error *err) {
+  static const struct {
+    const char *start;
+    const char *hint;
+  } ways_out[] = {
+      {"ALTER", "a frame's columns stay as they were made; 'apiary rename' changes names"},
+      {"CREATE TABLE AS", AP_WRITING_HINT},
+      {"CREATE FRAME AS", AP_WRITING_HINT},
+      {"CREATE",
+       "what there is to create: CREATE HIVE h, CREATE BOX h.b, CREATE FRAME h.b.f "
+       "(column type, ...), each with IF NOT EXISTS"},
+      {"INSERT", AP_WRITING_HINT},
+      {"UPDATE", AP_WRITING_HINT},
+      {"DELETE", AP_WRITING_HINT},
+      {"MERGE", AP_WRITING_HINT},
+      {"TRUNCATE", AP_WRITING_HINT},
+      {"COPY",
+       "files are read by 'apiary import' and written by 'apiary export', and in Python by "
+       "import_files and export"},
+  };
   ap_status status = AP_FAIL(err, AP_UNSUPPORTED, "%.*s statements are not supported",
                              AP_TEXT_ARG(statement->head));
-  ap_error_hint(err,
-                "frames are written by append and overwrite: ap_frame_write in C, write_to_frame "
-                "and overwrite_frame in Python, 'apiary import' in the shell");
+  for (size_t i = 0; i < sizeof ways_out / sizeof ways_out[0]; ++i) {
+    if (ap_text_starts_with(statement->head, ap_text_of(ways_out[i].start))) {
+      ap_error_hint(err, "%s", ways_out[i].hint);
+      break;
+    }
+  }
   return status;
 }
 

@@ -5,9 +5,11 @@
 #include "ledger/history.h"
 
 #include "base/assert.h"
+#include "cell/value.h"
 #include "ledger/features.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 struct moment {
@@ -108,6 +110,25 @@ static ap_status time_of(const struct timeline *timeline, uint32_t index, int64_
   return status;
 }
 
+struct shown_time {
+  char text[64];
+};
+
+/* "2026-01-31 12:00:00.000 UTC" */
+static struct shown_time show_time(int64_t ms) {
+  struct shown_time shown;
+  int64_t days = ms >= 0 ? ms / 86400000 : -((-(ms + 1)) / 86400000) - 1;
+  int64_t rest = ms - days * 86400000;
+  int64_t year = 0;
+  int month = 0;
+  int day = 0;
+  ap_civil_from_days(days, &year, &month, &day);
+  (void)snprintf(shown.text, sizeof shown.text, "%04" PRId64 "-%02d-%02d %02d:%02d:%02d.%03d UTC",
+                 year, month, day, (int)(rest / 3600000), (int)(rest / 60000 % 60),
+                 (int)(rest / 1000 % 60), (int)(rest % 1000));
+  return shown;
+}
+
 static ap_status search(const struct timeline *timeline, int64_t timestamp_ms, int64_t *out_version,
                         ap_error *err) {
   struct ap_text prefix = timeline->source->prefix;
@@ -118,9 +139,9 @@ static ap_status search(const struct timeline *timeline, int64_t timestamp_ms, i
   AP_TRY(time_of(timeline, 0, &earliest_ms, err));
   if (timestamp_ms < earliest_ms) {
     return AP_FAIL(err, AP_NOT_FOUND,
-                   "'%.*s' has no version as old as %" PRId64 "; the earliest is version %" PRId64
-                   " of %" PRId64 " (milliseconds since 1970)",
-                   AP_TEXT_ARG(prefix), timestamp_ms, timeline->moments[0].version, earliest_ms);
+                   "'%.*s' has no version as old as %s; the earliest is version %" PRId64 " of %s",
+                   AP_TEXT_ARG(prefix), show_time(timestamp_ms).text, timeline->moments[0].version,
+                   show_time(earliest_ms).text);
   }
   uint32_t low = 0; /* not after the time */
   uint32_t high = timeline->count;

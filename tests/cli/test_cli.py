@@ -195,6 +195,33 @@ def test_import_of_folders_patterns_and_partitions(shop: Program) -> None:
     assert shop.good("sql", "-f", "csv", "SELECT count(*) AS n FROM h.b.f") == "n\n2\n"
 
 
+@pytest.mark.parametrize(
+    ("sql", "way_out"),
+    [
+        ("INSERT INTO shop.sales.orders VALUES (4, 'eve', 1)", "apiary import"),
+        ("CREATE TABLE shop.sales.copy AS SELECT 1", "apiary import"),
+        ("CREATE VIEW v AS SELECT 1", "CREATE FRAME h.b.f (column type"),
+        ("ALTER TABLE shop.sales.orders ADD COLUMN x int", "columns stay as they were made"),
+        ("COPY shop.sales.orders TO 'x.csv'", "apiary export"),
+    ],
+)
+def test_statements_that_are_not_supported_name_the_way_out(
+    shop: Program, sql: str, way_out: str
+) -> None:
+    told = shop.bad("sql", sql)
+    assert "statements are not supported\nhint: " in told
+    assert way_out in told
+
+
+def test_a_time_before_the_first_version_is_told_as_a_time(shop: Program) -> None:
+    query = "SELECT 1 FROM shop.sales.orders AT (TIMESTAMP => '%s')"
+    told = shop.bad("sql", query % "1960-02-29 12:00:00.5")
+    assert (
+        "no version as old as 1960-02-29 12:00:00.500 UTC; the earliest is version 0 of 2" in told
+    )
+    assert "as old as 1970-01-01 00:00:00.000 UTC" in shop.bad("sql", query % "1970-01-01")
+
+
 def test_import_explains_csv_files_that_do_not_fit(shop: Program) -> None:
     """The engine's own words show a query nobody wrote and settings that imports do not have."""
     files = {
