@@ -172,7 +172,7 @@ static ap_status decode(struct ap_codec *self, const char *path, const char *con
   ap_status status = decode_in(chamber, path, columns, column_count, out_lines, err);
   ap_chamber_release(chamber);
   /* Whatever the engine stumbled over in a file that is there is the file's fault. */
-  if (status == AP_QUERY) {
+  if (status == AP_QUERY || status == AP_UNSUPPORTED || status == AP_INTERNAL) {
     status = AP_CORRUPT;
     if (err) {
       ap_error cause = *err;

@@ -68,9 +68,11 @@ static ap_status fail_io(const char *message, ap_error *err) {
 
 static bool speaks_of_broken_parquet(const char *message) {
   static const char *const signs[] = {
-      "No magic bytes",      "not a Parquet file",  "too small to be a Parquet file",
-      "is corrupt",          "Footer length error", "TProtocolException",
-      "Invalid Parquet file"};
+      "No magic bytes",       "not a Parquet file",     "too small to be a Parquet file",
+      "is corrupt",           "is likely corrupted",    "Corrupted file",
+      "corrupt file?",        "Footer length error",    "TProtocolException",
+      "Invalid Parquet file", "Malformed Parquet",      "Could not read enough bytes",
+      "Out of buffer",        "for bytes outside file", "ecompression failure"};
   for (size_t i = 0; i < sizeof signs / sizeof signs[0]; i++) {
     if (strstr(message, signs[i]) != NULL) return true;
   }

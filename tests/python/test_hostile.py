@@ -238,7 +238,7 @@ def test_bad_checkpoints(
         "empty": b"",
         "garbage": os.urandom(500),
         "head only": good[:8],
-        "damaged": good[:60] + os.urandom(40) + good[100:],
+        **{f"damaged {at}": good[:60] + os.urandom(40) + good[100:] for at in range(20)},
         "no checkpoint": bare.read_bytes(),
     }.items():
         path.write_bytes(data)
@@ -505,7 +505,7 @@ def test_random_damage_to_a_frame(
     victim.write({"id": [3], "text": ["row 3"]})
     shutil.copytree(location(victim), tmp_path / "kept")
     try:
-        in_a_child(damage_frames, str(tmp_path), seed, 1500 if SOAK else 60)
+        in_a_child(damage_frames, str(tmp_path), seed, 1000 if SOAK else 60)
     except AssertionError as error:
         raise AssertionError(f"{error}; {(tmp_path / 'now').read_text()}") from error
     shutil.rmtree(location(victim))
