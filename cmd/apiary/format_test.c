@@ -285,6 +285,7 @@ static void statements_end_at_their_semicolons(void **state) {
   assert_true(cli_statement_is_deed("-- x\n use hive h;\n", 18));
   assert_true(cli_statement_is_deed("DROP FRAME f", 12));
   assert_false(cli_statement_is_deed("USE HIVE h; SELECT 1", 20));
+  assert_true(cli_statement_is_deed("SELECT ';'; USE HIVE h; -- x\n", 29));
   assert_false(cli_statement_is_deed("SELECT 'use'", 12));
   assert_false(cli_statement_is_deed("users", 5));
 }

@@ -100,12 +100,16 @@ bool cli_statement_is_blank(const char *text, size_t size) {
 bool cli_statement_is_deed(const char *text, size_t size) {
   static const char *const words[] = {"use", "create", "drop", "alter"};
   bool open = false;
+  size_t first = cli_statement_size(text, size);
+  while (first > 0 && !cli_statement_is_blank(text + first, size - first)) {
+    text += first;
+    size -= first;
+    first = cli_statement_size(text, size);
+  }
   size_t start = 0;
   while (start < size && !is_word(text[start])) start = skip(text, size, start, &open);
   size_t end = start;
   while (end < size && is_word(text[end])) ++end;
-  size_t whole = cli_statement_size(text, size);
-  if (whole > 0 && !cli_statement_is_blank(text + whole, size - whole)) return false;
   for (size_t i = 0; i < sizeof words / sizeof words[0]; ++i) {
     bool is_it =
         strlen(words[i]) == end - start && strncasecmp(words[i], text + start, end - start) == 0;

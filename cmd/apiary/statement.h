@@ -13,8 +13,8 @@
 size_t cli_statement_size(const char *text, size_t size);
 /* Nothing but space, comments and semicolons. */
 bool cli_statement_is_blank(const char *text, size_t size);
-/* Whether the text is one statement that does something rather than gives rows (USE, CREATE, DROP,
- * ALTER), by its first word. */
+/* Whether the last statement does something rather than gives rows (USE, CREATE, DROP, ALTER), by
+ * its first word. */
 bool cli_statement_is_deed(const char *text, size_t size);
 
 #endif
