@@ -68,7 +68,7 @@ AP_API void ap_close(ap_apiary *apiary);
 
 typedef enum ap_report {
   AP_REPORT_NODE = 0,   /* name, node_id, state, cores, memory_gb, bees, storage,
-                           memory_per_bee_mb, target_cell_size_mb, version, engine */
+                           memory_per_bee_mb, target_cell_size_mb, engine */
   AP_REPORT_BEES = 1,   /* a list of bee_id, state, memory_used, memory_budget (bytes and _mb) */
   AP_REPORT_SWARM = 2,  /* alive, nodes [..], total_bees, total_idle_bees, total_memory_gb */
   AP_REPORT_COLONY = 3, /* temperature, regulation, setpoint, abandoned_tasks */
@@ -156,7 +156,7 @@ AP_API void ap_names_free(ap_names *names);                           /* NULL is
 
 /* A frame as JSON: hive, box, name, id, location (absolute), schema (object of column -> type word,
  * "not null" included), partition_by, max_partitions, created_at (RFC 3339), version, cell_count,
- * row_count (null: unknown), total_bytes, properties. Free with ap_string_free. */
+ * row_count (null: unknown), total_bytes, description, properties. Free with ap_string_free. */
 AP_API AP_MUST_CHECK ap_status ap_frame_describe(ap_apiary *apiary, const char *hive,
                                                  const char *box, const char *frame,
                                                  char **out_json, ap_error *err);
@@ -298,7 +298,8 @@ typedef struct ap_import_options {
   { sizeof(ap_import_options), NULL, NULL, 0, true, AP_WRITE_APPEND, NULL, NULL, NULL, NULL }
 
 /* Load files into a frame as one commit. Each path is a file, a folder (all files of the format
- * below it) or a glob. */
+ * below it) or a glob. A frame that create made stays, empty, when the import then fails. Folders
+ * that are Delta tables, or whose names hold a column's value, are AP_UNSUPPORTED. */
 AP_API AP_MUST_CHECK ap_status ap_import(ap_apiary *apiary, const char *hive, const char *box,
                                          const char *frame, const char *const *paths,
                                          size_t path_count, const ap_import_options *options,
