@@ -471,8 +471,9 @@ static PyObject *apiary_import(PyObject *object, PyObject *args) {
   struct core_watch watch;
   ap_error error = {0};
   ap_status status = AP_OK;
-  if (!PyArg_ParseTuple(args, "sssOzOppO:import_files", &hive, &box, &frame, &paths,
-                        &options.format, &partitions, &create, &overwrite, &progress)) {
+  if (!PyArg_ParseTuple(args, "sssOzOppzO:import_files", &hive, &box, &frame, &paths,
+                        &options.format, &partitions, &create, &overwrite, &options.null_text,
+                        &progress)) {
     return NULL;
   }
   if (!core_strings_take(paths, "a path", &path_names) ||

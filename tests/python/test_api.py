@@ -478,6 +478,21 @@ def test_exporting_and_importing(ap: Apiary, orders: Frame, tmp_path: Path) -> N
     assert ap.get_frame("copies", "b", "csv")["row_count"] == 3
 
 
+def test_importing_texts_that_mean_null(ap: Apiary, tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("n\n1\nNA\n")
+    ap.import_files("h", "b", "f", path, null_text="NA")
+    frame = ap.hive("h").box("b").frame("f")
+    assert frame.read().to_pydict() == {"n": [1, None]}
+    frame.import_files(path, null_text="NA", overwrite=True)
+    assert frame.read().to_pydict() == {"n": [1, None]}
+    with pytest.raises(apiary.ApiaryError, match=r"in\.csv, line 3, column n: "):
+        frame.import_files(path)
+    with pytest.raises(apiary.InvalidArgument, match="0 bees") as caught:
+        Apiary("x", storage=tmp_path / "x", bees=0)
+    assert "None for all" in caught.value.hint
+
+
 def test_importing_into_partitions(ap: Apiary, tmp_path: Path) -> None:
     pa.csv.write_csv(pa.table({"k": ["a", "b", "a"], "v": [1, 2, 3]}), tmp_path / "in.csv")
     ap.import_files("h", "b", "f", str(tmp_path / "*.csv"), partition_by="k")

@@ -80,7 +80,9 @@ class Apiary:
         relaxed: bool = False,
     ) -> None:
         if bees is not None and not 1 <= bees <= 65_535:
-            raise InvalidArgument(f"{bees} bees cannot be")
+            raise InvalidArgument(
+                f"{bees} bees cannot be", hint="give a number from 1 on, or None for all cores"
+            )
         self._name = name
         self._storage = None if storage is None else os.fspath(storage)
         self._memory = size_bytes(memory)
@@ -505,13 +507,15 @@ class Apiary:
         partition_by: Sequence[str] | str | None = None,
         create: bool = True,
         overwrite: bool = False,
+        null_text: str | None = None,
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Load files into a frame as one commit; returns what `write_to_frame` does.
 
         Each path is a file, a folder or a glob; `format` is "csv", "json", "parquet" or "arrow",
         by default as the names say. With `create`, hive, box and frame are made when missing, the
-        frame's columns as the files have them, partitioned by `partition_by`.
+        frame's columns as the files have them, partitioned by `partition_by`. In CSV files an
+        empty field is null, and so is `null_text` ("NA").
         """
         if isinstance(partition_by, str):
             partition_by = [partition_by]
@@ -524,6 +528,7 @@ class Apiary:
             None if partition_by is None else list(partition_by),
             create,
             overwrite,
+            null_text,
             progress,
         )
 
@@ -547,6 +552,7 @@ class Apiary:
     rename_schema = rename_box
     drop_schema = drop_box
     create_table = create_frame
+    attach_table = attach_frame
     list_tables = list_frames
     get_table = get_frame
     rename_table = rename_frame

@@ -118,6 +118,7 @@ class Apiary:
         partition_by: Sequence[str] | None,
         create: bool,
         overwrite: bool,
+        null_text: str | None,
         progress: _Progress,
         /,
     ) -> _WriteResult: ...

@@ -207,11 +207,23 @@ class Frame:
         )
 
     def import_files(
-        self, paths: Paths, *, format: str | None = None, progress: Progress | None = None
+        self,
+        paths: Paths,
+        *,
+        format: str | None = None,
+        overwrite: bool = False,
+        null_text: str | None = None,
+        progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Load files into this frame, which must exist."""
+        """Load files into this frame, which must exist; see `Apiary.import_files`."""
         return self._apiary.import_files(
-            *self._place(), paths, format=format, create=False, progress=progress
+            *self._place(),
+            paths,
+            format=format,
+            create=False,
+            overwrite=overwrite,
+            null_text=null_text,
+            progress=progress,
         )
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
