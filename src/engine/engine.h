@@ -104,8 +104,7 @@ AP_MUST_CHECK ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_tex
 void ap_engine_append_path(struct ap_buffer *out, struct ap_text path);
 
 /* Whether the engine may rewrite expressions in the statements to come (it may at first). Off for
- * IS [NOT] DISTINCT FROM: DuckDB 1.5.5 rewrites `c IS DISTINCT FROM x OR c = y` into something that
- * loses the rows of files in which c is null throughout. */
+ * those that DuckDB 1.5.5 rewrites wrongly: see plan/tree.h. */
 AP_MUST_CHECK ap_status ap_chamber_set_rewriting(struct ap_chamber *chamber, bool may_rewrite,
                                                  ap_error *err);
 

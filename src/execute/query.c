@@ -270,7 +270,7 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
     AP_TRY(bind_frame(run, results, run->resolution.items[i], err));
   }
   AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
-  AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.compares_nulls, err));
+  AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.is_rewritten_wrongly, err));
   lap(run, &since, &run->timing.read_us);
   return AP_OK;
 }

@@ -34,7 +34,7 @@ struct walker {
   uint32_t count;
   uint32_t capacity;
   ap_error *err;
-  bool compares_nulls;
+  bool is_rewritten_wrongly;
 };
 
 static ap_status walk(struct walker *walker, const struct ap_json *value, struct place place);
@@ -271,6 +271,36 @@ static ap_status walk_table_function(struct walker *walker, const struct ap_json
   return walk_members(walker, node, "", NULL, outside_from(place.ctes));
 }
 
+/* Whether date_trunc() or TRY_CAST stands in the value, at any depth. */
+static bool has_partial_function(const struct ap_json *value) {
+  if (value->kind == AP_JSON_ARRAY) {
+    for (uint32_t i = 0; i < value->count; i++) {
+      if (has_partial_function(&value->items[i])) return true;
+    }
+  }
+  if (value->kind != AP_JSON_OBJECT) return false;
+  struct ap_text name = text_of(value, "function_name");
+  bool tries;
+  if (ap_json_get_bool(value, "try_cast", false, &tries) && tries) return true;
+  if (ap_text_equal_ignoring_case(name, AP_TEXT("date_trunc")) ||
+      ap_text_equal_ignoring_case(name, AP_TEXT("datetrunc"))) {
+    return true;
+  }
+  for (uint32_t i = 0; i < value->count; i++) {
+    if (has_partial_function(&value->members[i].value)) return true;
+  }
+  return false;
+}
+
+/* `c IS DISTINCT FROM x OR c = y` loses rows of files in which c is null throughout, and
+ * `date_trunc('month', c) <> x` keeps rows in which c is null, and `TRY_CAST(c AS TINYINT) <> x`
+ * those in which the cast fails. */
+static bool is_rewritten_wrongly(const struct ap_json *value, struct ap_text type) {
+  if (!ap_text_starts_with(type, AP_TEXT("COMPARE_"))) return false;
+  return type_is(type, "COMPARE_DISTINCT_FROM") || type_is(type, "COMPARE_NOT_DISTINCT_FROM") ||
+         has_partial_function(value);
+}
+
 static ap_status walk(struct walker *walker, const struct ap_json *value, struct place place) {
   if (value->kind == AP_JSON_ARRAY) {
     for (uint32_t i = 0; i < value->count; i++) {
@@ -281,9 +311,7 @@ static ap_status walk(struct walker *walker, const struct ap_json *value, struct
   if (value->kind != AP_JSON_OBJECT) return AP_OK;
   struct ap_text type = text_of(value, "type");
   if (ap_json_find(value, "cte_map")) return walk_query_node(walker, value, type, place.ctes);
-  if (type_is(type, "COMPARE_DISTINCT_FROM") || type_is(type, "COMPARE_NOT_DISTINCT_FROM")) {
-    walker->compares_nulls = true;
-  }
+  if (is_rewritten_wrongly(value, type)) walker->is_rewritten_wrongly = true;
   if (type_is(type, "BASE_TABLE")) return walk_base_table(walker, value, place);
   if (type_is(type, "JOIN")) return walk_join(walker, value, place);
   if (type_is(type, "TABLE_FUNCTION")) return walk_table_function(walker, value, place);
@@ -356,6 +384,6 @@ ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_t
   AP_TRY(walk(&walker, statements, outside_from(NULL)));
   out_tree->references = walker.references;
   out_tree->reference_count = walker.count;
-  out_tree->compares_nulls = walker.compares_nulls;
+  out_tree->is_rewritten_wrongly = walker.is_rewritten_wrongly;
   return AP_OK;
 }

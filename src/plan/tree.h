@@ -40,7 +40,9 @@ struct ap_tree {
   const struct ap_json *root;
   struct ap_reference *references;
   uint32_t reference_count;
-  bool compares_nulls; /* IS [NOT] DISTINCT FROM stands somewhere in it */
+  bool is_rewritten_wrongly; /* holds what DuckDB 1.5.5's rewriting of expressions gets wrong for
+                                nulls: IS [NOT] DISTINCT FROM; date_trunc() or TRY_CAST in a
+                                comparison */
 };
 
 /* json: the answer of json_serialize_sql for one statement. Its error member becomes AP_SYNTAX

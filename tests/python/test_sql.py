@@ -6,6 +6,8 @@ Method: small frames whose versions are known; answers written down here.
 
 from __future__ import annotations
 
+import datetime
+
 import apiary
 import pytest
 from apiary import Apiary
@@ -163,3 +165,21 @@ def test_nulls_are_compared_right(ap: Apiary, condition: str, count: int) -> Non
     assert ap.sql(ask).fetchall() == [(count,)]
     assert ap.sql(f"WITH x AS (FROM w.b.t) {ask.replace('w.b.t', 'x')}").fetchall() == [(count,)]
     assert ap.sql("SELECT count(*) FROM w.b.t WHERE c = 5").fetchall() == [(10,)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("date_trunc('month', d) <> DATE '2024-01-15'", 2),
+        ("NOT (date_trunc('month', d) = DATE '2024-01-15')", 2),
+        ("TRY_CAST(n AS TINYINT) < 100", 1),
+        ("TRY_CAST(n AS TINYINT) <> 7", 1),
+        ("5 IN (TRY_CAST(n AS TINYINT))", 1),
+    ],
+)
+def test_what_gives_null_compares_to_nothing(ap: Apiary, condition: str, count: int) -> None:
+    """DuckDB 1.5.5 alone moves date_trunc() and TRY_CAST to the other side, nulls or not."""
+    ap.sql("CREATE HIVE w; CREATE BOX w.b; CREATE FRAME w.b.t (d date, n bigint)")
+    days = [datetime.date(2024, 1, 1), None, datetime.date(2024, 2, 3)]
+    ap.write_to_frame("w", "b", "t", [{"d": d, "n": n} for d, n in zip(days, [5, -1000, 1000])])
+    assert ap.sql(f"SELECT count(*) FROM w.b.t WHERE {condition}").fetchall() == [(count,)]
