@@ -90,6 +90,17 @@ static ap_status fail_memory(const struct ap_chamber *chamber, const char *messa
   return AP_MEMORY_EXCEEDED;
 }
 
+/* A thread that meets an error interrupts the others, and one of those may be heard first: then the
+ * engine tells of an interrupt that nobody asked for, and keeps the error to itself. */
+static ap_status fail_interrupted(struct ap_chamber *chamber, ap_error *err) {
+  if (atomic_load(&chamber->interrupted)) {
+    return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
+  }
+  ap_status status = AP_FAIL(err, AP_QUERY, "the statement failed while it ran, on some row");
+  ap_error_hint(err, "run it again to be told the row's error");
+  return status;
+}
+
 ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, const char *message,
                           ap_error *err) {
   if (message == NULL) message = "the engine gave no reason";
@@ -103,7 +114,7 @@ ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, co
   }
   switch (type) {
     case DUCKDB_ERROR_INTERRUPT:
-      return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
+      return fail_interrupted(chamber, err);
     case DUCKDB_ERROR_OUT_OF_MEMORY:
     case DUCKDB_ERROR_OBJECT_SIZE:
       return fail_memory(chamber, message, err);

@@ -236,11 +236,16 @@ def test_sql_errors(ap: Apiary, orders: Frame) -> None:
         ap.sql("SELECT ?")
 
 
-def test_an_error_in_the_middle_of_an_answer(ap: Apiary) -> None:
+def test_an_error_in_the_middle_of_an_answer(ap: Apiary, tmp_path: Path) -> None:
     query = (
         "SELECT CASE WHEN i = 900000 THEN error('row ' || i) ELSE i END FROM range(1000000) r(i)"
     )
-    with pytest.raises(apiary.SqlError, match="row 900000"):
+    with Apiary("one", tmp_path / "one", bees=1) as one:
+        with pytest.raises(apiary.SqlError, match="row 900000"):
+            one.sql(query)
+        assert one.sql("SELECT 1").fetchall() == [(1,)]
+    # With several threads the engine may tell of another one's interrupt instead of the row.
+    with pytest.raises(apiary.SqlError, match="row"):
         ap.sql(query)
     assert ap.sql("SELECT 1").fetchall() == [(1,)]
 
