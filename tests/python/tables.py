@@ -157,7 +157,8 @@ def plain(found: Any) -> Any:
 def by_id(data: Any) -> list[dict[str, Any]]:
     """Rows (or an Arrow table) in order of id, with plain values."""
     items = data if isinstance(data, list) else data.to_pylist()
-    return sorted(({n: plain(v) for n, v in row.items()} for row in items), key=lambda r: r["id"])
+    made = [{name: plain(value) for name, value in row.items()} for row in items]
+    return sorted(made, key=lambda row: (row["id"], repr(sorted(row.items(), key=str))))
 
 
 def check_equal(found: Any, expected: Any, what: str = "") -> None:

@@ -243,8 +243,8 @@ def test_deletion_vectors(spark: Any, box: apiary.Box, lake: Path) -> None:
         "filtered",
     )
     check_equal(by_spark(spark, lake / "t"), expected, "Spark, from our checkpoint")
-    frame.overwrite({"id": [1], "part": ["p1"]}, {"part": "p1"})
-    expected = [r for r in expected if r["part"] != "p1"] + [{"id": 1, "part": "p1"}]
+    frame.overwrite({"id": [9001], "part": ["p1"]}, {"part": "p1"})
+    expected = [r for r in expected if r["part"] != "p1"] + [{"id": 9001, "part": "p1"}]
     check_equal(frame.read(), expected, "after our overwrite")
     check_equal(by_spark(spark, lake / "t"), expected, "Spark, after our overwrite")
 
