@@ -12,8 +12,7 @@
 
 #define CATALOG(apiary) ap_node_catalog((apiary)->node)
 
-/* Public strings come from outside: a missing one is an error, not a crash. */
-static ap_status check_names(const char *hive, const char *box, const char *frame, ap_error *err) {
+ap_status ap_api_check_names(const char *hive, const char *box, const char *frame, ap_error *err) {
   const char *missing = hive == NULL    ? "hive"
                         : box == NULL   ? "box"
                         : frame == NULL ? "frame"
@@ -23,32 +22,32 @@ static ap_status check_names(const char *hive, const char *box, const char *fram
 }
 
 ap_status ap_hive_create(ap_apiary *apiary, const char *hive, bool if_absent, ap_error *err) {
-  AP_TRY(check_names(hive, "", "", err));
+  AP_TRY(ap_api_check_names(hive, "", "", err));
   return ap_catalog_create_hive(CATALOG(apiary), ap_text_of(hive), if_absent, err);
 }
 
 ap_status ap_box_create(ap_apiary *apiary, const char *hive, const char *box, bool if_absent,
                         ap_error *err) {
-  AP_TRY(check_names(hive, box, "", err));
+  AP_TRY(ap_api_check_names(hive, box, "", err));
   return ap_catalog_create_box(CATALOG(apiary), ap_text_of(hive), ap_text_of(box), if_absent, err);
 }
 
 ap_status ap_hive_rename(ap_apiary *apiary, const char *hive, const char *new_name, ap_error *err) {
-  AP_TRY(check_names(hive, new_name, "", err));
+  AP_TRY(ap_api_check_names(hive, new_name, "", err));
   return ap_catalog_rename_hive(CATALOG(apiary), ap_text_of(hive), ap_text_of(new_name), err);
 }
 
 ap_status ap_box_rename(ap_apiary *apiary, const char *hive, const char *box, const char *new_name,
                         ap_error *err) {
-  AP_TRY(check_names(hive, box, new_name, err));
+  AP_TRY(ap_api_check_names(hive, box, new_name, err));
   return ap_catalog_rename_box(CATALOG(apiary), ap_text_of(hive), ap_text_of(box),
                                ap_text_of(new_name), err);
 }
 
 ap_status ap_frame_rename(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                           const char *new_name, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
-  AP_TRY(check_names(new_name, "", "", err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(new_name, "", "", err));
   return ap_catalog_rename_frame(CATALOG(apiary), ap_text_of(hive), ap_text_of(box),
                                  ap_text_of(frame), ap_text_of(new_name), err);
 }
@@ -65,21 +64,21 @@ static ap_status drop(ap_apiary *apiary, const char *hive, const char *box, cons
 
 ap_status ap_hive_drop(ap_apiary *apiary, const char *hive, bool cascade, bool if_exists,
                        ap_error *err) {
-  AP_TRY(check_names(hive, "", "", err));
+  AP_TRY(ap_api_check_names(hive, "", "", err));
   return drop(apiary, hive, NULL, NULL, cascade, if_exists, err);
 }
 
 /* An empty name would mean the level above: it is refused as a name first. */
 ap_status ap_box_drop(ap_apiary *apiary, const char *hive, const char *box, bool cascade,
                       bool if_exists, ap_error *err) {
-  AP_TRY(check_names(hive, box, "", err));
+  AP_TRY(ap_api_check_names(hive, box, "", err));
   AP_TRY(ap_catalog_check_name("box", ap_text_of(box), err));
   return drop(apiary, hive, box, NULL, cascade, if_exists, err);
 }
 
 ap_status ap_frame_drop(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                         bool if_exists, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   AP_TRY(ap_catalog_check_name("box", ap_text_of(box), err));
   AP_TRY(ap_catalog_check_name("frame", ap_text_of(frame), err));
   return drop(apiary, hive, box, frame, false, if_exists, err);
@@ -153,7 +152,7 @@ static ap_status read_definition(struct ap_arena *arena, const ap_frame_definiti
 
 ap_status ap_frame_create(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                           const ap_frame_definition *definition, bool if_absent, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   if (definition == NULL) return AP_FAIL(err, AP_INVALID_ARGUMENT, "definition is NULL");
   struct ap_arena arena;
   struct ap_schema schema = {0};
@@ -170,7 +169,7 @@ ap_status ap_frame_create(ap_apiary *apiary, const char *hive, const char *box, 
 
 ap_status ap_frame_attach(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                           const char *folder, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   if (folder == NULL) return AP_FAIL(err, AP_INVALID_ARGUMENT, "folder is NULL");
   struct ap_text location = ap_text_of(folder);
   if (location.size > 1 && ap_text_ends_with(location, AP_TEXT("/"))) location.size -= 1;
@@ -245,7 +244,7 @@ void ap_names_free(ap_names *names) {
 
 ap_status ap_frame_describe(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                             char **out_json, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   struct ap_buffer json;
   ap_buffer_init(&json, ap_env_system()->allocator);
   ap_status status = ap_report_frame(apiary->node, ap_text_of(hive), ap_text_of(box),
@@ -257,14 +256,14 @@ ap_status ap_frame_describe(ap_apiary *apiary, const char *hive, const char *box
 
 ap_status ap_frame_history(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                            uint32_t limit, struct ArrowArrayStream *out_stream, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   return ap_answer_history(apiary->node, ap_text_of(hive), ap_text_of(box), ap_text_of(frame),
                            limit, out_stream, err);
 }
 
 ap_status ap_frame_checkpoint(ap_apiary *apiary, const char *hive, const char *box,
                               const char *frame, int64_t *out_version, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   struct ap_frame *found = NULL;
   int64_t version = 0;
   AP_TRY(ap_node_find_frame(apiary->node, ap_text_of(hive), ap_text_of(box), ap_text_of(frame),

@@ -31,6 +31,10 @@ struct ap_session {
        ? (options)->member                                                                       \
        : (fallback))
 
+/* Names come from outside: a missing one is an error that says which, not a crash. */
+AP_MUST_CHECK ap_status ap_api_check_names(const char *hive, const char *box, const char *frame,
+                                           ap_error *err);
+
 /* Moves a buffer's text to the caller of the public API. */
 AP_MUST_CHECK ap_status ap_api_hand_out(struct ap_buffer *buffer, char **out_string, ap_error *err);
 

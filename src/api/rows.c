@@ -29,11 +29,6 @@ void ap_api_copy_outcome(const struct ap_write_outcome *outcome, double temperat
   memcpy(out_result, &result, size < sizeof result ? size : sizeof result);
 }
 
-static ap_status check_names(const char *hive, const char *box, const char *frame, ap_error *err) {
-  if (hive != NULL && box != NULL && frame != NULL) return AP_OK;
-  return AP_FAIL(err, AP_INVALID_ARGUMENT, "hive, box or frame is NULL");
-}
-
 static ap_status check_mode(ap_write_mode mode, ap_error *err) {
   if (mode == AP_WRITE_APPEND || mode == AP_WRITE_OVERWRITE) return AP_OK;
   return AP_FAIL(err, AP_INVALID_ARGUMENT, "write mode %d does not exist", (int)mode);
@@ -65,7 +60,7 @@ ap_status ap_frame_write(ap_apiary *apiary, const char *hive, const char *box, c
   const char *replace_where = AP_OPTION(options, replace_where, NULL);
   ap_write_mode mode = AP_OPTION(options, mode, AP_WRITE_APPEND);
   struct ap_write_outcome outcome = {0};
-  ap_status status = check_names(hive, box, frame, err);
+  ap_status status = ap_api_check_names(hive, box, frame, err);
   if (status == AP_OK && (stream == NULL || stream->release == NULL)) {
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "stream is NULL or released");
   }
@@ -133,7 +128,7 @@ static ap_status append_read(struct ap_buffer *sql, const char *hive, const char
 ap_status ap_frame_read(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                         const ap_read_options *options, struct ArrowArrayStream *out_stream,
                         ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   if (out_stream == NULL) return AP_FAIL(err, AP_INVALID_ARGUMENT, "out_stream is NULL");
   struct ap_buffer sql;
   ap_buffer_init(&sql, ap_env_system()->allocator);
@@ -152,7 +147,7 @@ ap_status ap_frame_read(ap_apiary *apiary, const char *hive, const char *box, co
 ap_status ap_import(ap_apiary *apiary, const char *hive, const char *box, const char *frame,
                     const char *const *paths, size_t path_count, const ap_import_options *options,
                     ap_write_result *out_result, ap_error *err) {
-  AP_TRY(check_names(hive, box, frame, err));
+  AP_TRY(ap_api_check_names(hive, box, frame, err));
   const char *const *partition_by = AP_OPTION(options, partition_by, NULL);
   size_t partition_count = partition_by == NULL ? 0 : AP_OPTION(options, partition_by_count, 0);
   struct ap_text partitions[AP_PARTITION_COLUMNS_MAX];

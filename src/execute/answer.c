@@ -118,9 +118,7 @@ ap_status ap_answer_describe(struct ap_node *node, struct ap_text hive, struct a
   ap_buffer_init(&text, ap_node_env(node)->allocator);
   ap_buffer_init(&folder, ap_node_env(node)->allocator);
   ap_status status = ap_node_find_frame(node, hive, box, name, &frame, err);
-  if (status == AP_OK) {
-    status = ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, &snapshot, err);
-  }
+  if (status == AP_OK) status = ap_frame_latest(frame, &snapshot, err);
   if (status == AP_OK) {
     status = ap_store_local_path(ap_node_store(node), frame->entry.location, &folder, err);
   }

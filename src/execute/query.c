@@ -176,10 +176,7 @@ static ap_status bind_frame(struct query_run *run, const struct ap_prune_result 
   }
   binding.folder = ap_buffer_text(&folder);
   if (status == AP_OK) status = ap_chamber_bind_frame(run->chamber, &binding, err);
-  if (status != AP_OK) {
-    ap_error_prefix(err, status, "frame %s.%s.%s", binding.hive.data, binding.box.data,
-                    resolved->frame->entry.name.data);
-  }
+  if (status != AP_OK) status = ap_frame_error(resolved->frame, status, err);
   ap_buffer_deinit(&folder);
   return status;
 }

@@ -124,8 +124,7 @@ static ap_status add_item(struct ap_node *node, struct ap_arena *arena,
   if (item == NULL) {
     status = take_snapshot(reference, frame, &snapshot, err);
     if (status != AP_OK) {
-      ap_error_prefix(err, status, "frame %s.%s.%s", frame->entry.hive.data, frame->entry.box.data,
-                      frame->entry.name.data);
+      status = ap_frame_error(frame, status, err);
       goto drop;
     }
     if (is_past) item = find_item(resolution, frame->entry.id, true, snapshot->version);
