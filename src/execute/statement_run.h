@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One statement on its way, and the functions that run each kind: the insides of sessions, for the
+ * files of this module only. Each answers with a stream; statements without rows of their own with
+ * one row, column "message".
+ * Thread: the session's.
+ */
+#ifndef AP_EXECUTE_STATEMENT_RUN_H
+#define AP_EXECUTE_STATEMENT_RUN_H
+
+#include "base/limits.h"
+#include "execute/query.h"
+#include "execute/session.h"
+#include "plan/statement.h"
+
+struct ap_sql_session {
+  struct ap_node *node;
+  char hive[AP_NAME_BYTES_MAX + 1];
+  char box[AP_NAME_BYTES_MAX + 1];
+};
+
+struct ap_statement_run {
+  struct ap_sql_session *session;
+  const struct ap_sql_request *request;
+  const struct ap_statement *statement;
+  bool is_last;
+  struct ap_arena *arena;
+  struct ap_query_timing *timing;
+};
+
+/* Names as the session completes them: [hive.]box and [[hive.]box.]frame of the statement. */
+AP_MUST_CHECK ap_status ap_run_need_hive(const struct ap_sql_session *session,
+                                         struct ap_text *out_hive, ap_error *err);
+AP_MUST_CHECK ap_status ap_run_box_name(const struct ap_statement_run *run,
+                                        struct ap_text *out_hive, struct ap_text *out_box,
+                                        ap_error *err);
+AP_MUST_CHECK ap_status ap_run_frame_name(const struct ap_statement_run *run,
+                                          struct ap_text *out_hive, struct ap_text *out_box,
+                                          struct ap_text *out_frame, ap_error *err);
+
+/* statement_names.c */
+AP_MUST_CHECK ap_status ap_run_use(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                   ap_error *err);
+AP_MUST_CHECK ap_status ap_run_show_hives(struct ap_statement_run *run,
+                                          struct ArrowArrayStream *out, ap_error *err);
+AP_MUST_CHECK ap_status ap_run_show_boxes(struct ap_statement_run *run,
+                                          struct ArrowArrayStream *out, ap_error *err);
+AP_MUST_CHECK ap_status ap_run_show_frames(struct ap_statement_run *run,
+                                           struct ArrowArrayStream *out, ap_error *err);
+AP_MUST_CHECK ap_status ap_run_create(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                      ap_error *err);
+AP_MUST_CHECK ap_status ap_run_drop(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                    ap_error *err);
+AP_MUST_CHECK ap_status ap_run_describe(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                        ap_error *err);
+
+#endif
