@@ -3,10 +3,10 @@
 
     python tests/sqllogic/runner.py [--engine apiary|duckdb] FILE...
 
-The format is SQLite's (https://www.sqlite.org/sqllogictest/doc/trunk/about.wiki), with what DuckDB's
-files add to it: rows on one line with tabs between values, `statement error` with a text or /pattern/,
-`statement count N`, loops. Records: statement, query, halt, hash-threshold, skipif, onlyif,
-loop/foreach/endloop, require-nothing comments (#).
+The format is SQLite's (https://www.sqlite.org/sqllogictest/doc/trunk/about.wiki), with what DuckDB
+adds to it: rows on one line with tabs between values, `statement error` with a text or /pattern/,
+`statement count N`, loops. Records: statement, query, halt, hash-threshold, real-digits, skipif,
+onlyif, loop, foreach, endloop; # begins a comment.
 
 Result types of a query: T text, I integer, R real, one letter a column; any other letter counts as
 T. Sort modes: nosort (default), rowsort, valuesort. NULL is written NULL, an empty text (empty),
