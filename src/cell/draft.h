@@ -8,7 +8,8 @@
 
 #include "cell/cell.h"
 
-/* A written file that no ledger knows yet. Arena memory. */
+/* A written file that no ledger knows yet; or, with `again`, a cell that goes and comes back with
+ * another deletion vector: then path, size and all else are the cell's. Arena memory. */
 struct ap_cell_draft {
   struct ap_text staged_path; /* absolute */
   struct ap_text path;        /* relative to the frame's folder, not URL-encoded */
@@ -16,7 +17,9 @@ struct ap_cell_draft {
   int64_t row_count;
   uint32_t partition_count;
   const struct ap_partition_value *partition_values;
-  struct ap_text statistics_json; /* numRecords, minValues, maxValues, nullCount */
+  struct ap_text statistics_json;            /* numRecords, minValues, maxValues, nullCount */
+  const struct ap_cell *again;               /* NULL: a new file */
+  struct ap_deletion_vector deletion_vector; /* of `again`; storage_type 0: none */
 };
 
 /* Leafcutter: the target size of a cell for bees with that much memory: a quarter of it, at least

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "ledger/commit_text.h"
+#include "ledger/conflict.h"
 #include "ledger/features.h"
 
 #include <inttypes.h>
@@ -33,11 +34,14 @@ struct attempt {
 };
 
 static ap_status check_commit(const struct ap_commit *commit, ap_error *err) {
-  AP_ASSERT(commit->kind == AP_COMMIT_APPEND || commit->kind == AP_COMMIT_OVERWRITE);
+  AP_ASSERT(commit->kind == AP_COMMIT_REWRITE
+                ? commit->base && commit->operation.size > 0
+                : !commit->base && commit->removed_cell_count == 0 && !commit->same_rows);
   if (!ap_text_is_utf8(commit->app_id) || !ap_text_is_utf8(commit->predicate) ||
-      !ap_text_is_utf8(commit->user_metadata)) {
+      !ap_text_is_utf8(commit->user_metadata) ||
+      !ap_text_is_utf8(commit->operation_parameters_json)) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT,
-                   "app_id, predicate and user_metadata of a commit must be UTF-8");
+                   "app_id, predicate, user_metadata and operation of a commit must be UTF-8");
   }
   if (commit->app_id.size > 0 && commit->app_version < 0) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "app_version %" PRId64 " is negative",
@@ -46,16 +50,31 @@ static ap_status check_commit(const struct ap_commit *commit, ap_error *err) {
   return AP_OK;
 }
 
+static bool takes_rows_away(const struct ap_commit *commit) {
+  if (commit->kind == AP_COMMIT_OVERWRITE) return true;
+  return commit->kind == AP_COMMIT_REWRITE && commit->removed_cell_count > 0 && !commit->same_rows;
+}
+
+/* Whether any property or description changed: a rewrite depends on more of them than others. */
+static bool is_altered(const struct attempt *attempt) {
+  const struct ap_table *before = attempt->prepared_for;
+  const struct ap_table *now = attempt->snapshot->table;
+  if (before == now) return false;
+  if (!ap_table_same_shape(before, now)) return true;
+  return attempt->commit->kind == AP_COMMIT_REWRITE &&
+         !ap_text_equal(before->metadata_json, now->metadata_json);
+}
+
 /* May the commit land on this snapshot? */
 static ap_status check_base(const struct attempt *attempt, ap_error *err) {
   const struct ap_snapshot *shown = &attempt->snapshot->shown;
   const struct ap_table *table = attempt->snapshot->table;
   struct ap_text prefix = attempt->source->prefix;
-  if (!ap_table_same_shape(attempt->prepared_for, table)) {
+  if (is_altered(attempt)) {
     ap_status status =
         AP_FAIL(err, AP_CONFLICT,
-                "'%.*s' was altered (protocol, schema or partitioning) between version %" PRId64
-                ", on which this commit was prepared, and version %" PRId64,
+                "'%.*s' was altered (protocol, schema, partitioning or properties) between version "
+                "%" PRId64 ", on which this commit was prepared, and version %" PRId64,
                 AP_TEXT_ARG(prefix), attempt->prepared_version, shown->version);
     ap_error_hint(err, "prepare the write again on the latest version");
     return status;
@@ -69,10 +88,14 @@ static ap_status check_base(const struct attempt *attempt, ap_error *err) {
     return status;
   }
   AP_TRY(ap_features_check_write(table, err));
-  if (attempt->commit->kind == AP_COMMIT_OVERWRITE && ap_features_append_only(table)) {
+  if (takes_rows_away(attempt->commit) && ap_features_append_only(table)) {
     return AP_FAIL(err, AP_UNSUPPORTED,
-                   "'%.*s' has the property delta.appendOnly: nothing may be overwritten",
+                   "'%.*s' has the property delta.appendOnly: nothing may be overwritten, changed "
+                   "or deleted",
                    AP_TEXT_ARG(prefix));
+  }
+  if (attempt->commit->kind == AP_COMMIT_REWRITE && shown != attempt->commit->base) {
+    AP_TRY(ap_conflict_check(attempt->commit, attempt->snapshot, prefix, err));
   }
   if (shown->version >= INT64_MAX - 1) {
     return AP_FAIL(err, AP_CORRUPT, "version %" PRId64 " has no next one", shown->version);
@@ -98,6 +121,7 @@ static ap_status build_body(struct attempt *attempt, ap_error *err) {
     ap_commit_text_txn(&attempt->body, attempt->commit, now_ms);
     ap_buffer_append_text(&attempt->body, ap_buffer_text(&removes));
     ap_buffer_append_text(&attempt->body, ap_buffer_text(&attempt->adds));
+    ap_buffer_append_text(&attempt->body, attempt->commit->action_lines);
     status = ap_buffer_check(&attempt->body, err);
   }
   ap_buffer_deinit(&removes);
@@ -234,8 +258,9 @@ ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_f
   *out_snapshot = NULL;
   AP_TRY(check_commit(commit, err));
   (void)ap_snapshot_retain(&base->shown);
-  attempt.prepared_for = ap_table_retain(base->table);
-  attempt.prepared_version = base->shown.version;
+  const struct ap_snapshot_full *read = commit->base ? ap_snapshot_full_of(commit->base) : base;
+  attempt.prepared_for = ap_table_retain(read->table);
+  attempt.prepared_version = read->shown.version;
   ap_buffer_init(&attempt.adds, allocator);
   ap_buffer_init(&attempt.body, allocator);
   ap_random_uuid(source->env->random, attempt.txn_id);

@@ -14,9 +14,10 @@ AP_MUST_CHECK ap_status ap_commit_create(const struct ap_log_source *source,
                                          const struct ap_table_definition *definition,
                                          ap_error *err);
 
-/* Commit on top of base, which is the latest snapshot as far as the caller knows. *out_snapshot:
- * the snapshot that holds the commit (the latest one when it was skipped), or NULL when the commit
- * is there but could not be read back: the next refresh will. */
+/* Commit on top of base, which is the latest snapshot as far as the caller knows (REWRITE: made
+ * from commit->base by the commits since, or commit->base itself). *out_snapshot: the snapshot that
+ * holds the commit (the latest one when it was skipped), or NULL when the commit is there but could
+ * not be read back: the next refresh will. */
 AP_MUST_CHECK ap_status ap_commit_run(const struct ap_log_source *source,
                                       struct ap_snapshot_full *base, const struct ap_commit *commit,
                                       struct ap_commit_result *out_result,

@@ -36,6 +36,7 @@ static void begin_line(struct ap_json_writer *writer, struct ap_buffer *out, con
 
 static ap_status check_draft(const struct ap_snapshot *snapshot, const struct ap_cell_draft *draft,
                              ap_error *err) {
+  if (draft->again) return AP_OK;
   if (draft->path.size == 0 || !ap_text_is_utf8(draft->path) ||
       ap_action_path_is_absolute(draft->path) || draft->size_bytes < 0) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "cell '%.*s' has no valid relative path and size",
@@ -65,9 +66,49 @@ static ap_status check_draft(const struct ap_snapshot *snapshot, const struct ap
   return AP_OK;
 }
 
+static void member_deletion_vector(struct ap_json_writer *writer,
+                                   const struct ap_deletion_vector *vector) {
+  if (vector->storage_type == 0) return;
+  ap_json_name(writer, AP_TEXT("deletionVector"));
+  ap_json_begin_object(writer);
+  ap_json_member_string(writer, "storageType", (struct ap_text){&vector->storage_type, 1});
+  ap_json_member_string(writer, "pathOrInlineDv", vector->path_or_inline);
+  if (vector->offset >= 0) ap_json_member_i64(writer, "offset", vector->offset);
+  ap_json_member_i64(writer, "sizeInBytes", vector->size_bytes);
+  ap_json_member_i64(writer, "cardinality", vector->cardinality);
+  ap_json_end_object(writer);
+}
+
+/* What the cell's own add says, but for the deletion vector: unknown members stay. */
+static ap_status append_again(struct ap_buffer *out, const struct ap_cell_draft *draft,
+                              bool same_rows, ap_error *err) {
+  struct ap_arena arena;
+  struct ap_json_writer writer;
+  const struct ap_json *add = NULL;
+  ap_arena_init(&arena, out->allocator);
+  ap_status status = ap_json_parse(&arena, draft->again->action_json, &add, err);
+  if (status == AP_OK) {
+    begin_line(&writer, out, "add");
+    for (uint32_t i = 0; i < add->count; i++) {
+      const struct ap_json_member *member = &add->members[i];
+      if (ap_text_equal_string(member->name, "deletionVector") ||
+          ap_text_equal_string(member->name, "dataChange")) {
+        continue;
+      }
+      ap_json_name(&writer, member->name);
+      ap_json_value(&writer, &member->value);
+    }
+    ap_json_member_bool(&writer, "dataChange", !same_rows);
+    member_deletion_vector(&writer, &draft->deletion_vector);
+    end_line(&writer);
+  }
+  ap_arena_deinit(&arena);
+  return status;
+}
+
 static void append_add(struct ap_buffer *out, struct ap_buffer *scratch,
                        const struct ap_snapshot *snapshot, const struct ap_cell_draft *draft,
-                       int64_t now_ms) {
+                       bool same_rows, int64_t now_ms) {
   struct ap_json_writer writer;
   char tag[17];
   begin_line(&writer, out, "add");
@@ -87,7 +128,7 @@ static void append_add(struct ap_buffer *out, struct ap_buffer *scratch,
   ap_json_end_object(&writer);
   ap_json_member_i64(&writer, "size", draft->size_bytes);
   ap_json_member_i64(&writer, "modificationTime", now_ms);
-  ap_json_member_bool(&writer, "dataChange", true);
+  ap_json_member_bool(&writer, "dataChange", !same_rows);
   if (draft->statistics_json.size > 0) {
     ap_json_member_string(&writer, "stats", draft->statistics_json);
   }
@@ -105,8 +146,13 @@ ap_status ap_commit_text_adds(struct ap_buffer *out, const struct ap_snapshot *s
   ap_status status = AP_OK;
   ap_buffer_init(&scratch, out->allocator);
   for (uint32_t i = 0; status == AP_OK && i < commit->add_count; i++) {
-    status = check_draft(snapshot, &commit->adds[i], err);
-    if (status == AP_OK) append_add(out, &scratch, snapshot, &commit->adds[i], now_ms);
+    const struct ap_cell_draft *draft = &commit->adds[i];
+    status = check_draft(snapshot, draft, err);
+    if (status == AP_OK && draft->again) {
+      status = append_again(out, draft, commit->same_rows, err);
+    } else if (status == AP_OK) {
+      append_add(out, &scratch, snapshot, draft, commit->same_rows, now_ms);
+    }
     if (scratch.failed) status = ap_buffer_check(&scratch, err);
   }
   ap_buffer_deinit(&scratch);
@@ -115,8 +161,8 @@ ap_status ap_commit_text_adds(struct ap_buffer *out, const struct ap_snapshot *s
 
 /* What the add said of the file is said again, in the add's own words: readers that compare paths
  * as texts find it. */
-static ap_status append_remove(struct ap_buffer *out, const struct ap_cell *cell, int64_t now_ms,
-                               ap_error *err) {
+static ap_status append_remove(struct ap_buffer *out, const struct ap_cell *cell, bool same_rows,
+                               int64_t now_ms, ap_error *err) {
   static const char *const kept[] = {
       "path",      "partitionValues",        "size", "tags", "deletionVector",
       "baseRowId", "defaultRowCommitVersion"};
@@ -134,7 +180,7 @@ static ap_status append_remove(struct ap_buffer *out, const struct ap_cell *cell
       ap_json_value(&writer, member);
     }
     ap_json_member_i64(&writer, "deletionTimestamp", now_ms);
-    ap_json_member_bool(&writer, "dataChange", true);
+    ap_json_member_bool(&writer, "dataChange", !same_rows);
     ap_json_member_bool(&writer, "extendedFileMetadata", true);
     end_line(&writer);
   }
@@ -142,17 +188,32 @@ static ap_status append_remove(struct ap_buffer *out, const struct ap_cell *cell
   return status;
 }
 
+static ap_status append_listed_removes(struct ap_buffer *out, const struct ap_commit *commit,
+                                       int64_t now_ms, struct ap_commit_totals *totals,
+                                       ap_error *err) {
+  for (uint32_t i = 0; i < commit->removed_cell_count; i++) {
+    const struct ap_cell *cell = commit->removed_cells[i];
+    AP_TRY(append_remove(out, cell, commit->same_rows, now_ms, err));
+    totals->removed_count += 1;
+    totals->removed_bytes += (uint64_t)cell->size_bytes;
+  }
+  return ap_buffer_check(out, err);
+}
+
 ap_status ap_commit_text_removes(struct ap_buffer *out, struct ap_snapshot *snapshot,
                                  const struct ap_commit *commit, int64_t now_ms,
                                  struct ap_commit_totals *out_totals, ap_error *err) {
   *out_totals = (struct ap_commit_totals){0};
-  if (commit->kind != AP_COMMIT_OVERWRITE) return AP_OK;
+  if (commit->kind == AP_COMMIT_APPEND) return AP_OK;
+  if (commit->kind == AP_COMMIT_REWRITE) {
+    return append_listed_removes(out, commit, now_ms, out_totals, err);
+  }
   for (uint32_t i = 0; i < snapshot->cell_count; i++) {
     struct ap_cell *cell = snapshot->cells[i];
     bool removes = true;
     if (commit->removes) AP_TRY(commit->removes(commit->context, snapshot, cell, &removes, err));
     if (!removes) continue;
-    AP_TRY(append_remove(out, cell, now_ms, err));
+    AP_TRY(append_remove(out, cell, false, now_ms, err));
     out_totals->removed_count += 1;
     out_totals->removed_bytes += (uint64_t)cell->size_bytes;
   }
@@ -198,6 +259,10 @@ static void member_metrics(struct ap_json_writer *writer, const struct ap_commit
     bytes += (uint64_t)commit->adds[i].size_bytes;
   }
   ap_json_name(writer, AP_TEXT("operationMetrics"));
+  if (commit->operation_metrics_json.size > 0) {
+    ap_json_raw(writer, commit->operation_metrics_json);
+    return;
+  }
   ap_json_begin_object(writer);
   member_number_text(writer, "numFiles", commit->add_count);
   member_number_text(writer, "numOutputRows", rows);
@@ -209,27 +274,40 @@ static void member_metrics(struct ap_json_writer *writer, const struct ap_commit
   ap_json_end_object(writer);
 }
 
+static void member_operation(struct ap_json_writer *writer, const struct ap_snapshot *snapshot,
+                             const struct ap_commit *commit) {
+  bool is_append = commit->kind == AP_COMMIT_APPEND;
+  bool is_write = commit->operation.size == 0;
+  ap_json_member_string(writer, "operation", is_write ? AP_TEXT("WRITE") : commit->operation);
+  ap_json_name(writer, AP_TEXT("operationParameters"));
+  if (commit->operation_parameters_json.size > 0) {
+    ap_json_raw(writer, commit->operation_parameters_json);
+    return;
+  }
+  ap_json_begin_object(writer);
+  if (is_write) {
+    ap_json_member_string(writer, "mode", is_append ? AP_TEXT("Append") : AP_TEXT("Overwrite"));
+    member_partition_by(writer, &snapshot->schema, snapshot->partition_columns,
+                        snapshot->partition_column_count);
+  }
+  if (commit->predicate.size) ap_json_member_string(writer, "predicate", commit->predicate);
+  ap_json_end_object(writer);
+}
+
 void ap_commit_text_info(struct ap_buffer *out, const struct ap_snapshot *snapshot,
                          const struct ap_commit *commit, const struct ap_commit_totals *totals,
                          const char *txn_id, int64_t now_ms, int64_t in_commit_timestamp) {
   struct ap_json_writer writer;
-  bool is_append = commit->kind == AP_COMMIT_APPEND;
   begin_line(&writer, out, "commitInfo");
   if (in_commit_timestamp >= 0) {
     ap_json_member_i64(&writer, "inCommitTimestamp", in_commit_timestamp);
   }
   ap_json_member_i64(&writer, "timestamp", now_ms);
-  ap_json_member_string(&writer, "operation", AP_TEXT("WRITE"));
-  ap_json_name(&writer, AP_TEXT("operationParameters"));
-  ap_json_begin_object(&writer);
-  ap_json_member_string(&writer, "mode", is_append ? AP_TEXT("Append") : AP_TEXT("Overwrite"));
-  member_partition_by(&writer, &snapshot->schema, snapshot->partition_columns,
-                      snapshot->partition_column_count);
-  if (commit->predicate.size) ap_json_member_string(&writer, "predicate", commit->predicate);
-  ap_json_end_object(&writer);
-  ap_json_member_i64(&writer, "readVersion", snapshot->version);
+  member_operation(&writer, snapshot, commit);
+  ap_json_member_i64(&writer, "readVersion",
+                     commit->base ? commit->base->version : snapshot->version);
   ap_json_member_string(&writer, "isolationLevel", AP_TEXT("Serializable"));
-  ap_json_member_bool(&writer, "isBlindAppend", is_append);
+  ap_json_member_bool(&writer, "isBlindAppend", commit->kind == AP_COMMIT_APPEND);
   member_metrics(&writer, commit, totals);
   if (commit->user_metadata.size) {
     ap_json_member_string(&writer, "userMetadata", commit->user_metadata);

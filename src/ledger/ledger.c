@@ -177,11 +177,49 @@ static void checkpoint_in_passing(struct ap_ledger *ledger, int64_t version,
   (void)status; /* what stays will be cleaned another time */
 }
 
+/* The log entry of base is not there any more. Well if base still is the latest version. */
+static ap_status find_base_again(struct ap_ledger *ledger, struct ap_snapshot_full *base,
+                                 struct ap_snapshot_full **out_snapshot, ap_error *err) {
+  struct ap_snapshot_full *latest = NULL;
+  AP_TRY(refresh(ledger, &latest, err));
+  bool same = latest->shown.version == base->shown.version &&
+              ap_text_equal(latest->shown.table_id, base->shown.table_id);
+  int64_t version = latest->shown.version;
+  ap_snapshot_release(&latest->shown);
+  if (same) {
+    (void)ap_snapshot_retain(&base->shown);
+    *out_snapshot = base;
+    return AP_OK;
+  }
+  ap_status status = AP_FAIL(err, AP_CONFLICT,
+                             "version %" PRId64
+                             " of '%.*s', which this commit is based on, has been cleaned away "
+                             "or replaced; the latest is %" PRId64,
+                             base->shown.version, AP_TEXT_ARG(ledger->source.prefix), version);
+  ap_error_hint(err, "run the statement again: it then reads the latest version");
+  return status;
+}
+
+/* The snapshot a rewrite read, and the commits since. Not what the ledger knows: only from commits
+ * can one learn what others changed. */
+static ap_status follow_base(struct ap_ledger *ledger, struct ap_snapshot_full *base,
+                             struct ap_snapshot_full **out_snapshot, ap_error *err) {
+  int64_t own_version = -1;
+  bool same = false;
+  AP_TRY(ap_load_is_current(&ledger->source, base, &same, err));
+  if (!same) return find_base_again(ledger, base, out_snapshot, err);
+  return ap_load_advance(&ledger->source, base, NULL, &own_version, out_snapshot, err);
+}
+
 ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *commit,
                            struct ap_commit_result *out_result, ap_error *err) {
   struct ap_snapshot_full *base = NULL;
   struct ap_snapshot_full *after = NULL;
-  AP_TRY(refresh(ledger, &base, err));
+  if (commit->kind == AP_COMMIT_REWRITE) {
+    AP_TRY(follow_base(ledger, ap_snapshot_full_of(commit->base), &base, err));
+  } else {
+    AP_TRY(refresh(ledger, &base, err));
+  }
   ap_status status = ap_commit_run(&ledger->source, base, commit, out_result, &after, err);
   ap_snapshot_release(&base->shown);
   if (after) {

@@ -103,6 +103,8 @@ int64_t ap_snapshot_app_version(const struct ap_snapshot *snapshot, struct ap_te
 enum ap_commit_kind {
   AP_COMMIT_APPEND,
   AP_COMMIT_OVERWRITE, /* removes what `removes` picks of the version it lands on */
+  AP_COMMIT_REWRITE,   /* removes the cells listed, on condition that nobody has changed since what
+                          the statement read */
 };
 
 struct ap_commit {
@@ -113,11 +115,34 @@ struct ap_commit {
    * fails, so does the commit. */
   ap_status (*removes)(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell,
                        bool *out_removes, ap_error *err);
-  void *context;
+  void *context;            /* of the callbacks */
   struct ap_text predicate; /* for the history (operationParameters.predicate); may be empty */
-  uint64_t schema_id;       /* the snapshot's schema the adds were checked against: when the schema
-                               has changed meanwhile the commit is a conflict */
-  struct ap_text app_id;    /* with app_version: exactly-once; empty: none */
+
+  /* REWRITE. base: the snapshot the statement read. The cells that go: cells of base, in its order.
+   * They must still be cells, with the same deletion vectors, of the version the commit lands on.
+   * Of what other commits brought or took since base and said to change data, nothing may be what
+   * the statement might have read: reads_all: anything; else what `reads` tells of a cell (of
+   * snapshot: base for one that is gone, the later one for a new one); NULL: it read no more than
+   * the cells that go. Then the outcome is as if the statement had run on that version. */
+  struct ap_snapshot *base;
+  struct ap_cell *const *removed_cells;
+  uint32_t removed_cell_count;
+  bool reads_all;
+  ap_status (*reads)(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell,
+                     bool *out_reads, ap_error *err);
+  bool
+      same_rows; /* REWRITE: rows only move (OPTIMIZE): dataChange is false, appendOnly allows it */
+
+  /* For the history: "DELETE", "MERGE", ..; empty (not for REWRITE): "WRITE" and what belongs to
+   * it. The two texts are JSON objects of texts, as Spark names their members. */
+  struct ap_text operation;
+  struct ap_text operation_parameters_json;
+  struct ap_text operation_metrics_json;
+  struct ap_text action_lines; /* further actions ("cdc", ...), each line with its end */
+
+  uint64_t schema_id;    /* the snapshot's schema the adds were checked against: when the schema
+                            has changed meanwhile the commit is a conflict */
+  struct ap_text app_id; /* with app_version: exactly-once; empty: none */
   int64_t app_version;
   struct ap_text user_metadata; /* may be empty */
 };
@@ -130,9 +155,9 @@ struct ap_commit_result {
 };
 
 /* Write a checkpoint now and then (AP_CHECKPOINT_INTERVAL or delta.checkpointInterval); a failing
- * checkpoint never fails the commit. Errors: AP_CONFLICT (schema or protocol changed, or too many
- * rebases), AP_UNSUPPORTED (a writer feature, appendOnly and overwrite), store errors. On
- * AP_OUTCOME_UNKNOWN the commit may or may not be there. */
+ * checkpoint never fails the commit. Errors: AP_CONFLICT (schema or protocol changed, too many
+ * rebases, or a REWRITE whose ground has moved), AP_UNSUPPORTED (a writer feature, appendOnly and
+ * overwrite), store errors. On AP_OUTCOME_UNKNOWN the commit may or may not be there. */
 AP_MUST_CHECK ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *commit,
                                          struct ap_commit_result *out_result, ap_error *err);
 

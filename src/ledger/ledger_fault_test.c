@@ -14,17 +14,31 @@
 
 #include <stdio.h>
 
-enum { STEPS = 6, CELLS = 2 };
+enum { STEPS = 8, CELLS = 2 };
 
-enum step_kind { STEP_CREATE, STEP_APPEND, STEP_OVERWRITE, STEP_CHECKPOINT };
+enum step_kind { STEP_CREATE, STEP_APPEND, STEP_OVERWRITE, STEP_REWRITE, STEP_CHECKPOINT };
 
-static const enum step_kind script[STEPS] = {STEP_CREATE,    STEP_APPEND, STEP_APPEND,
-                                             STEP_OVERWRITE, STEP_APPEND, STEP_CHECKPOINT};
+static const enum step_kind script[STEPS] = {STEP_CREATE,    STEP_APPEND,    STEP_APPEND,
+                                             STEP_OVERWRITE, STEP_APPEND,    STEP_REWRITE,
+                                             STEP_APPEND,    STEP_CHECKPOINT};
 
 struct outcome {
   ap_status status[STEPS];
   char paths[STEPS][CELLS][64];
 };
+
+/* All cells go, new ones come. */
+static ap_status rewrite(struct ap_ledger_world *world, struct ap_ledger *ledger,
+                         struct ap_world_write *write) {
+  struct ap_commit_result result;
+  AP_TRY(ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &write->base, &world->err));
+  write->removed = write->base->cells;
+  write->removed_count = write->base->cell_count;
+  write->reads_all = true;
+  ap_status status = ap_ledger_world_write(world, ledger, write, &result, &world->err);
+  ap_snapshot_release(write->base);
+  return status;
+}
 
 static ap_status run_step(struct ap_ledger_world *world, struct ap_ledger *ledger, int step,
                           struct outcome *outcome) {
@@ -42,6 +56,8 @@ static ap_status run_step(struct ap_ledger_world *world, struct ap_ledger *ledge
     case STEP_APPEND:
     case STEP_OVERWRITE:
       return ap_ledger_world_write(world, ledger, &write, &result, &world->err);
+    case STEP_REWRITE:
+      return rewrite(world, ledger, &write);
     case STEP_CHECKPOINT:
       break;
   }
@@ -63,6 +79,10 @@ static void run_script(struct ap_ledger_world *world, struct outcome *outcome) {
     break;
   }
   ap_ledger_close(ledger);
+}
+
+static bool adds_cells(enum step_kind kind) {
+  return kind == STEP_APPEND || kind == STEP_OVERWRITE || kind == STEP_REWRITE;
 }
 
 static uint32_t count_paths(const struct ap_snapshot *snapshot, char (*paths)[64]) {
@@ -90,7 +110,7 @@ static void check_outcome(struct ap_ledger_world *world, struct outcome *outcome
   for (int i = STEPS - 1; i >= 0; i--) {
     if (outcome->status[i] != AP_OK && outcome->status[i] != AP_END) failed = i;
   }
-  if (failed < STEPS && (script[failed] == STEP_APPEND || script[failed] == STEP_OVERWRITE)) {
+  if (failed < STEPS && adds_cells(script[failed])) {
     uint32_t count = count_paths(snapshot, outcome->paths[failed]);
     assert_true(count == 0 || count == CELLS);
     failed_is_there = count == CELLS;
@@ -98,8 +118,8 @@ static void check_outcome(struct ap_ledger_world *world, struct outcome *outcome
   uint32_t expected = 0;
   for (int i = 0; i < STEPS; i++) {
     bool there = outcome->status[i] == AP_OK || (i == failed && failed_is_there);
-    if (script[i] == STEP_OVERWRITE && there) expected = 0;
-    if ((script[i] == STEP_OVERWRITE || script[i] == STEP_APPEND) && there) expected += CELLS;
+    if (adds_cells(script[i]) && script[i] != STEP_APPEND && there) expected = 0;
+    if (adds_cells(script[i]) && there) expected += CELLS;
   }
   assert_int_equal(snapshot->cell_count, expected);
   ap_snapshot_release(snapshot);

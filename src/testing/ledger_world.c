@@ -83,6 +83,24 @@ static ap_status removes_day(void *context, const struct ap_snapshot *snapshot,
   return AP_OK;
 }
 
+static ap_status reads_day(void *context, const struct ap_snapshot *snapshot, struct ap_cell *cell,
+                           bool *out_reads, ap_error *err) {
+  return removes_day(context, snapshot, cell, out_reads, err);
+}
+
+static void make_rewrite(const struct ap_world_write *write, struct ap_commit *commit) {
+  commit->kind = AP_COMMIT_REWRITE;
+  commit->base = write->base;
+  commit->removed_cells = write->removed;
+  commit->removed_cell_count = write->removed_count;
+  commit->reads_all = write->reads_all;
+  commit->reads = write->reads_day ? reads_day : NULL;
+  commit->context = (void *)(uintptr_t)write->reads_day;
+  commit->same_rows = write->same_rows;
+  commit->operation = write->same_rows ? AP_TEXT("OPTIMIZE") : AP_TEXT("UPDATE");
+  commit->operation_metrics_json = AP_TEXT("{\"numAddedFiles\":\"1\"}");
+}
+
 ap_status ap_ledger_world_write(struct ap_ledger_world *world, struct ap_ledger *ledger,
                                 const struct ap_world_write *write,
                                 struct ap_commit_result *out_result, ap_error *err) {
@@ -117,6 +135,7 @@ ap_status ap_ledger_world_write(struct ap_ledger_world *world, struct ap_ledger 
       .app_id = ap_text_of(write->app_id),
       .app_version = write->app_version,
   };
+  if (write->base) make_rewrite(write, &commit);
   return ap_ledger_commit(ledger, &commit, out_result, err);
 }
 

@@ -48,6 +48,13 @@ struct ap_world_write {
   const char *app_id; /* NULL: none */
   int64_t app_version;
   char (*out_paths)[64]; /* cell_count paths; NULL: not wanted */
+  /* A rewrite of what base holds; NULL: none. */
+  struct ap_snapshot *base;
+  struct ap_cell *const *removed;
+  uint32_t removed_count;
+  bool reads_all;
+  const char *reads_day; /* cells of that day might have been read; NULL: none */
+  bool same_rows;
 };
 
 ap_status ap_ledger_world_write(struct ap_ledger_world *world, struct ap_ledger *ledger,
