@@ -37,46 +37,12 @@ static enum object object_of(const struct ap_token *token, bool plural) {
   return OBJECT_NONE;
 }
 
-static bool is_name(const struct ap_token *token) {
-  return token->kind == AP_TOKEN_WORD || token->kind == AP_TOKEN_QUOTED;
-}
-
 /* Takes the object's word when a name follows it. */
 static enum object take_object(struct ap_statement_parser *parser) {
   enum object object = object_of(ap_parser_peek(parser), false);
-  if (object == OBJECT_NONE || !is_name(ap_parser_peek_at(parser, 1))) return OBJECT_NONE;
+  if (object == OBJECT_NONE || !ap_token_is_name(ap_parser_peek_at(parser, 1))) return OBJECT_NONE;
   ap_parser_take(parser);
   return object;
-}
-
-static ap_status take_end(struct ap_statement_parser *parser, const char *expected) {
-  return ap_parser_done(parser) ? AP_OK : ap_parser_expected(parser, expected, NULL, 0);
-}
-
-static ap_status take_part(struct ap_statement_parser *parser, const char *what,
-                           struct ap_text *out_part) {
-  const struct ap_token *token = ap_parser_peek(parser);
-  if (!is_name(token)) return ap_parser_expected(parser, what, NULL, 0);
-  if (token->value.size == 0)
-    return ap_parser_expected(parser, "a name that is not empty", NULL, 0);
-  *out_part = ap_parser_take(parser)->value;
-  return AP_OK;
-}
-
-/* A name of at most parts_max parts. */
-static ap_status take_name(struct ap_statement_parser *parser, uint32_t parts_max, const char *what,
-                           struct ap_name *out_name) {
-  *out_name = (struct ap_name){.count = 0};
-  do {
-    if (out_name->count == parts_max) {
-      parser->at--; /* the point that is one too many */
-      return ap_parser_expected(parser, parts_max == 1 ? "a name of one part" : "no more parts",
-                                NULL, 0);
-    }
-    AP_TRY(take_part(parser, what, &out_name->parts[out_name->count]));
-    out_name->count++;
-  } while (ap_parser_take_symbol(parser, '.'));
-  return AP_OK;
 }
 
 static enum ap_scope scope_of(enum object object) {
@@ -93,9 +59,9 @@ ap_status ap_statement_parse_use(struct ap_statement_parser *parser) {
   enum object object = object_of(ap_parser_peek(parser), false);
   if (object == OBJECT_HIVE || object == OBJECT_BOX) object = take_object(parser);
   statement->scope = scope_of(object);
-  AP_TRY(take_name(parser, object == OBJECT_HIVE ? 1 : 2, "the name of a hive or box",
-                   &statement->name));
-  return take_end(parser, "the end of the statement");
+  AP_TRY(ap_parser_take_name(parser, object == OBJECT_HIVE ? 1 : 2, "the name of a hive or box",
+                             &statement->name));
+  return ap_parser_take_end(parser, "the end of the statement");
 }
 
 static ap_status take_like(struct ap_statement_parser *parser) {
@@ -131,22 +97,23 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
       (ap_parser_take_word(parser, "IN") || ap_parser_take_word(parser, "FROM"))) {
     enum object in = object_of(ap_parser_peek(parser), false);
     if (in == OBJECT_HIVE || (in == OBJECT_BOX && object == OBJECT_FRAME)) {
-      in = is_name(ap_parser_peek_at(parser, 1)) &&
+      in = ap_token_is_name(ap_parser_peek_at(parser, 1)) &&
                    !ap_token_is(ap_parser_peek_at(parser, 1), "LIKE")
                ? take_object(parser)
                : OBJECT_NONE;
       statement->scope = scope_of(in);
     }
     bool one_part = object == OBJECT_BOX || statement->scope == AP_SCOPE_HIVE;
-    AP_TRY(take_name(parser, one_part ? 1 : 2,
-                     object == OBJECT_BOX ? "the name of a hive" : "the name of a hive or box",
-                     &statement->name));
+    AP_TRY(ap_parser_take_name(
+        parser, one_part ? 1 : 2,
+        object == OBJECT_BOX ? "the name of a hive" : "the name of a hive or box",
+        &statement->name));
   }
   AP_TRY(take_like(parser));
-  return take_end(parser, object == OBJECT_HIVE ? "LIKE 'pattern' or the end of the statement"
-                          : statement->name.count > 0
-                              ? "LIKE 'pattern' or the end of the statement"
-                              : "IN, LIKE 'pattern' or the end of the statement");
+  return ap_parser_take_end(
+      parser, object == OBJECT_HIVE       ? "LIKE 'pattern' or the end of the statement"
+              : statement->name.count > 0 ? "LIKE 'pattern' or the end of the statement"
+                                          : "IN, LIKE 'pattern' or the end of the statement");
 }
 
 /* DESCRIBE [FRAME] name | DESCRIBE query */
@@ -161,8 +128,8 @@ ap_status ap_statement_parse_describe(struct ap_statement_parser *parser) {
   }
   statement->kind = AP_STATEMENT_DESCRIBE;
   if (object_of(token, false) == OBJECT_FRAME) (void)take_object(parser);
-  AP_TRY(take_name(parser, 3, "the name of a frame, or a query", &statement->name));
-  return take_end(parser, "the end of the statement");
+  AP_TRY(ap_parser_take_name(parser, 3, "the name of a frame, or a query", &statement->name));
+  return ap_parser_take_end(parser, "the end of the statement");
 }
 
 /* Objects of the engine that are known but not offered: CREATE VIEW and the like. */
@@ -256,7 +223,7 @@ static bool begins_table_constraint(const struct ap_statement_parser *parser) {
   if (ap_token_is(token, "UNIQUE") || ap_token_is(token, "CHECK")) {
     return ap_token_is_symbol(next, '(');
   }
-  return ap_token_is(token, "CONSTRAINT") && is_name(next) &&
+  return ap_token_is(token, "CONSTRAINT") && ap_token_is_name(next) &&
          is_constraint(ap_parser_peek_at(parser, 2));
 }
 
@@ -267,7 +234,7 @@ static ap_status take_column(struct ap_statement_parser *parser,
     return ap_parser_expected(parser, "a column (frames have no keys and constraints)", NULL, 0);
   }
   *out_column = (struct ap_statement_column){.not_null = false};
-  AP_TRY(take_part(parser, "the name of a column", &out_column->name));
+  AP_TRY(ap_parser_take_part(parser, "the name of a column", &out_column->name));
   AP_TRY(take_type(parser, &out_column->type));
   if (ap_parser_take_word(parser, "NOT")) {
     out_column->not_null = true;
@@ -280,20 +247,11 @@ static ap_status take_column(struct ap_statement_parser *parser,
   return AP_OK;
 }
 
-/* Commas outside inner parentheses, plus one: no list has more items. */
-static size_t items_max(const struct ap_statement_parser *parser) {
-  size_t count = 1;
-  for (size_t i = parser->at; i < parser->count; i++) {
-    if (ap_token_is_symbol(&parser->tokens[i], ',')) count++;
-  }
-  return count;
-}
-
 static ap_status take_columns(struct ap_statement_parser *parser) {
   if (!ap_parser_take_symbol(parser, '(')) {
     return ap_parser_expected(parser, "( and the columns: (name type, ...)", NULL, 0);
   }
-  size_t capacity = items_max(parser);
+  size_t capacity = ap_parser_items_max(parser);
   struct ap_statement_column *columns =
       AP_ARENA_ARRAY(parser->arena, struct ap_statement_column, capacity);
   if (!columns) return AP_FAIL_MEMORY(parser->err);
@@ -324,7 +282,8 @@ static ap_status take_partition(struct ap_statement_parser *parser) {
   if (!ap_parser_take_symbol(parser, '(')) {
     return ap_parser_expected(parser, "( and the partition columns", NULL, 0);
   }
-  struct ap_text *names = AP_ARENA_ARRAY(parser->arena, struct ap_text, items_max(parser));
+  struct ap_text *names =
+      AP_ARENA_ARRAY(parser->arena, struct ap_text, ap_parser_items_max(parser));
   if (!names) return AP_FAIL_MEMORY(parser->err);
   uint32_t count = 0;
   do {
@@ -332,7 +291,7 @@ static ap_status take_partition(struct ap_statement_parser *parser) {
       return AP_FAIL(parser->err, AP_SYNTAX, "a frame has at most %d partition columns",
                      AP_PARTITION_COLUMNS_MAX);
     }
-    AP_TRY(take_part(parser, "the name of a column", &names[count]));
+    AP_TRY(ap_parser_take_part(parser, "the name of a column", &names[count]));
     count++;
   } while (ap_parser_take_symbol(parser, ','));
   if (!ap_parser_take_symbol(parser, ')')) return ap_parser_expected(parser, ", or )", NULL, 0);
@@ -377,7 +336,7 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   AP_TRY(take_object_word(parser, &object));
   statement->kind = kinds[object];
   AP_TRY(take_if_not_exists(parser));
-  AP_TRY(take_name(parser, (uint32_t)object, what[object], &statement->name));
+  AP_TRY(ap_parser_take_name(parser, (uint32_t)object, what[object], &statement->name));
   if (object == OBJECT_FRAME) {
     if (ap_token_is(ap_parser_peek(parser), "AS")) {
       statement->kind = AP_STATEMENT_REFUSED;
@@ -387,7 +346,7 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
     AP_TRY(take_columns(parser));
     AP_TRY(take_partition(parser));
   }
-  return take_end(parser, "the end of the statement");
+  return ap_parser_take_end(parser, "the end of the statement");
 }
 
 /* DROP HIVE | BOX | FRAME [IF EXISTS] name [CASCADE | RESTRICT] */
@@ -411,8 +370,8 @@ ap_status ap_statement_parse_drop(struct ap_statement_parser *parser) {
     ap_parser_take(parser);
     statement->if_exists = true;
   }
-  AP_TRY(take_name(parser, (uint32_t)object, "a name", &statement->name));
+  AP_TRY(ap_parser_take_name(parser, (uint32_t)object, "a name", &statement->name));
   statement->cascade = ap_parser_take_word(parser, "CASCADE");
   if (!statement->cascade) (void)ap_parser_take_word(parser, "RESTRICT");
-  return take_end(parser, "CASCADE, RESTRICT or the end of the statement");
+  return ap_parser_take_end(parser, "CASCADE, RESTRICT or the end of the statement");
 }

@@ -16,6 +16,10 @@ bool ap_token_is_symbol(const struct ap_token *token, char symbol) {
   return token->kind == AP_TOKEN_SYMBOL && token->source.data[0] == symbol;
 }
 
+bool ap_token_is_name(const struct ap_token *token) {
+  return token->kind == AP_TOKEN_WORD || token->kind == AP_TOKEN_QUOTED;
+}
+
 const struct ap_token *ap_parser_peek_at(const struct ap_statement_parser *parser, size_t ahead) {
   static const struct ap_token end = {.kind = AP_TOKEN_END};
   size_t index = parser->at + ahead;
@@ -79,4 +83,41 @@ ap_status ap_parser_expected(struct ap_statement_parser *parser, const char *wha
   if (token->kind == AP_TOKEN_WORD) nearest = ap_text_nearest(token->value, words, word_count);
   if (nearest) ap_error_hint(parser->err, "did you mean %s?", nearest);
   return status;
+}
+
+ap_status ap_parser_take_end(struct ap_statement_parser *parser, const char *expected) {
+  return ap_parser_done(parser) ? AP_OK : ap_parser_expected(parser, expected, NULL, 0);
+}
+
+ap_status ap_parser_take_part(struct ap_statement_parser *parser, const char *what,
+                              struct ap_text *out_part) {
+  const struct ap_token *token = ap_parser_peek(parser);
+  if (!ap_token_is_name(token)) return ap_parser_expected(parser, what, NULL, 0);
+  if (token->value.size == 0)
+    return ap_parser_expected(parser, "a name that is not empty", NULL, 0);
+  *out_part = ap_parser_take(parser)->value;
+  return AP_OK;
+}
+
+ap_status ap_parser_take_name(struct ap_statement_parser *parser, uint32_t parts_max,
+                              const char *what, struct ap_name *out_name) {
+  *out_name = (struct ap_name){.count = 0};
+  do {
+    if (out_name->count == parts_max) {
+      parser->at--; /* the point that is one too many */
+      return ap_parser_expected(parser, parts_max == 1 ? "a name of one part" : "no more parts",
+                                NULL, 0);
+    }
+    AP_TRY(ap_parser_take_part(parser, what, &out_name->parts[out_name->count]));
+    out_name->count++;
+  } while (ap_parser_take_symbol(parser, '.'));
+  return AP_OK;
+}
+
+size_t ap_parser_items_max(const struct ap_statement_parser *parser) {
+  size_t count = 1;
+  for (size_t i = parser->at; i < parser->count; i++) {
+    if (ap_token_is_symbol(&parser->tokens[i], ',')) count++;
+  }
+  return count;
 }

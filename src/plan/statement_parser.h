@@ -22,6 +22,7 @@ struct ap_statement_parser {
 
 bool ap_token_is(const struct ap_token *token, const char *keyword); /* a bare word, case ignored */
 bool ap_token_is_symbol(const struct ap_token *token, char symbol);
+bool ap_token_is_name(const struct ap_token *token); /* bare or quoted */
 bool ap_token_begins_query(const struct ap_token *token);
 
 /* Tokens; behind the last one stands an END token. */
@@ -38,6 +39,16 @@ struct ap_text ap_parser_rest(const struct ap_statement_parser *parser);
  * near. */
 ap_status ap_parser_expected(struct ap_statement_parser *parser, const char *what,
                              const char *const *words, size_t word_count);
+
+/* AP_SYNTAX unless the statement ends here. */
+ap_status ap_parser_take_end(struct ap_statement_parser *parser, const char *expected);
+ap_status ap_parser_take_part(struct ap_statement_parser *parser, const char *what,
+                              struct ap_text *out_part);
+/* A name of at most parts_max parts. */
+ap_status ap_parser_take_name(struct ap_statement_parser *parser, uint32_t parts_max,
+                              const char *what, struct ap_name *out_name);
+/* Commas from here on, plus one: no list has more items. */
+size_t ap_parser_items_max(const struct ap_statement_parser *parser);
 
 ap_status ap_statement_parse_describe(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_use(struct ap_statement_parser *parser);
