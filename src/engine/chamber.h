@@ -125,6 +125,10 @@ AP_MUST_CHECK ap_status ap_chamber_check_statement(struct ap_text sql, ap_error 
 AP_MUST_CHECK ap_status ap_parameters_bind(duckdb_prepared_statement statement,
                                            const struct ap_parameter *parameters,
                                            uint32_t parameter_count, ap_error *err);
+/* One value, the place-th given, as the statement's parameter of that index. */
+AP_MUST_CHECK ap_status ap_parameter_bind(duckdb_prepared_statement statement, idx_t index,
+                                          const struct ap_parameter *parameter, uint32_t place,
+                                          ap_error *err);
 
 /* error.c */
 /* The engine's error as ours. message may be NULL. */

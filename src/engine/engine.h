@@ -149,6 +149,15 @@ AP_MUST_CHECK ap_status ap_chamber_query(struct ap_chamber *chamber, struct ap_t
                                          const struct ap_run_control *control,
                                          struct ArrowArrayStream *out_stream, ap_error *err);
 
+/* What expressions are worth: the one row of a SELECT of `count` VARCHAR columns, with those of the
+ * parameters, all of them named, that it has. Arena memory; a null has data NULL. The chamber stays
+ * the caller's. */
+AP_MUST_CHECK ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
+                                            const struct ap_parameter *parameters,
+                                            uint32_t parameter_count, struct ap_arena *arena,
+                                            struct ap_text *out_values, uint32_t count,
+                                            ap_error *err);
+
 /* Stop what the chamber runs, from any thread: it ends with AP_CANCELLED. */
 void ap_chamber_interrupt(struct ap_chamber *chamber);
 

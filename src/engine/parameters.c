@@ -98,6 +98,19 @@ static ap_status find_index(duckdb_prepared_statement statement,
                  AP_TEXT_ARG(parameter->name));
 }
 
+ap_status ap_parameter_bind(duckdb_prepared_statement statement, idx_t index,
+                            const struct ap_parameter *parameter, uint32_t place, ap_error *err) {
+  duckdb_value value = make_value(parameter);
+  if (!value) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "the value of parameter %u is not of its kind",
+                   place + 1);
+  }
+  duckdb_state bound = duckdb_bind_value(statement, index, value);
+  duckdb_destroy_value(&value);
+  if (bound == DuckDBSuccess) return AP_OK;
+  return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %u cannot be bound", place + 1);
+}
+
 ap_status ap_parameters_bind(duckdb_prepared_statement statement,
                              const struct ap_parameter *parameters, uint32_t parameter_count,
                              ap_error *err) {
@@ -109,16 +122,7 @@ ap_status ap_parameters_bind(duckdb_prepared_statement statement,
   for (uint32_t i = 0; i < parameter_count; i++) {
     idx_t index = 0;
     AP_TRY(find_index(statement, &parameters[i], i, &index, err));
-    duckdb_value value = make_value(&parameters[i]);
-    if (!value) {
-      return AP_FAIL(err, AP_INVALID_ARGUMENT, "the value of parameter %u is not of its kind",
-                     i + 1);
-    }
-    duckdb_state bound = duckdb_bind_value(statement, index, value);
-    duckdb_destroy_value(&value);
-    if (bound != DuckDBSuccess) {
-      return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %u cannot be bound", i + 1);
-    }
+    AP_TRY(ap_parameter_bind(statement, index, &parameters[i], i, err));
   }
   return AP_OK;
 }

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "execute/resolve.h"
+#include "execute/travel.h"
 #include "plan/prune.h"
 #include "plan/tree.h"
 
@@ -23,7 +24,9 @@ struct query_run {
   struct ap_chamber *chamber;
   struct ap_tree tree;
   struct ap_resolution resolution;
-  const char *text; /* what runs; NULL: the request's own text */
+  const char *text;                      /* what runs; NULL: the request's own text */
+  const struct ap_parameter *parameters; /* of what runs */
+  uint32_t parameter_count;
 };
 
 static int64_t now_us(struct query_run *run) {
@@ -244,6 +247,11 @@ static ap_status rename_references(struct query_run *run, ap_error *err) {
     status = ap_chamber_unparse(run->chamber, ap_buffer_text(&json), &sql, err);
   }
   if (status == AP_OK) status = replace_body(run, ap_buffer_text(&sql), err);
+  if (status == AP_OK) {
+    status =
+        ap_travel_parameters(&run->tree, run->request->parameters, run->request->parameter_count,
+                             &run->arena, &run->parameters, &run->parameter_count, err);
+  }
   ap_buffer_deinit(&json);
   ap_buffer_deinit(&sql);
   return status;
@@ -253,6 +261,8 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
   int64_t since = now_us(run);
   AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
   AP_TRY(parse_query(run, err));
+  AP_TRY(ap_travel_settle(run->chamber, &run->tree, run->request->parameters,
+                          run->request->parameter_count, &run->arena, err));
   lap(run, &since, &run->timing.parse_us);
   AP_TRY(ap_resolve(run->node, run->chamber, &run->tree, run->request->hive, run->request->box,
                     &run->arena, &run->resolution, err));
@@ -274,7 +284,10 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
 
 static void start(struct query_run *run, struct ap_node *node,
                   const struct ap_query_request *request) {
-  *run = (struct query_run){.node = node, .request = request};
+  *run = (struct query_run){.node = node,
+                            .request = request,
+                            .parameters = request->parameters,
+                            .parameter_count = request->parameter_count};
   ap_arena_init(&run->arena, ap_node_env(node)->allocator);
 }
 
@@ -307,8 +320,8 @@ ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
     int64_t since = now_us(&run);
     struct ap_chamber *chamber = run.chamber;
     run.chamber = NULL; /* the stream's from here on, on failure too */
-    status = ap_chamber_query(chamber, text_to_run(&run), request->parameters,
-                              request->parameter_count, request->control, out_stream, err);
+    status = ap_chamber_query(chamber, text_to_run(&run), run.parameters, run.parameter_count,
+                              request->control, out_stream, err);
     if (status != AP_OK) status = explain_failure(&run, status, err);
     lap(&run, &since, &run.timing.execute_us);
   }

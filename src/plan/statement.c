@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "plan/statement_parser.h"
+#include "plan/travel.h"
 
 enum {
   TOKENS_INITIAL = 64,
@@ -264,6 +265,7 @@ ap_status ap_statements_parse(struct ap_arena *arena, struct ap_text sql,
                    (long long)AP_STATEMENT_BYTES_MAX);
   }
   if (!ap_text_is_utf8(sql)) return AP_FAIL(err, AP_SYNTAX, "the statement is not UTF-8");
+  AP_TRY(ap_travel_rewrite(arena, sql, &sql, err));
   struct splitter splitter = {.arena = arena, .sql = sql};
   ap_status status = split(&splitter, err);
   if (status != AP_OK) goto done;

@@ -67,7 +67,8 @@ struct ap_statement {
 };
 
 /* Split a text at semicolons that end statements (quotes, comments and dollar quotes respected) and
- * parse each head. Empty statements are left out. Arena memory; texts point into sql. */
+ * parse each head. Empty statements are left out. Time travel is written as the engine wants it
+ * (plan/travel.h). Arena memory; texts point into sql, or into a copy of it in the arena. */
 AP_MUST_CHECK ap_status ap_statements_parse(struct ap_arena *arena, struct ap_text sql,
                                             struct ap_statement **out_statements,
                                             uint32_t *out_count, ap_error *err);

@@ -194,27 +194,38 @@ static bool constant_integer(const struct ap_json *expression, int64_t *out_numb
          value->kind == AP_JSON_NUMBER && ap_text_parse_i64(value->text, out_number);
 }
 
+/* A whole number, or the text of one. */
+static bool constant_version(const struct ap_json *expression, int64_t *out_version) {
+  struct ap_text text;
+  return constant_integer(expression, out_version) ||
+         (constant_text(expression, &text) && ap_text_parse_i64(text, out_version));
+}
+
 static ap_status read_at(struct walker *walker, struct ap_reference *reference) {
   const struct ap_json *at = ap_json_find(reference->node, "at_clause");
   if (ap_json_is_null(at)) return AP_OK;
   const struct ap_json *expression = ap_json_find(at, "expr");
   struct ap_text unit = text_of(at, "unit");
+  bool known;
   if (ap_text_equal_ignoring_case(unit, AP_TEXT("VERSION"))) {
     reference->at = AP_REFERENCE_VERSION;
-    if (constant_integer(expression, &reference->version)) return AP_OK;
-    return AP_FAIL(walker->err, AP_UNSUPPORTED, "%.*s AT (VERSION => ...): not a whole number",
-                   AP_TEXT_ARG(reference->name));
-  }
-  if (ap_text_equal_ignoring_case(unit, AP_TEXT("TIMESTAMP"))) {
+    known = constant_version(expression, &reference->version);
+  } else if (ap_text_equal_ignoring_case(unit, AP_TEXT("TIMESTAMP"))) {
     reference->at = AP_REFERENCE_TIMESTAMP;
-    if (constant_text(expression, &reference->timestamp)) return AP_OK;
+    known = constant_text(expression, &reference->timestamp);
+  } else {
     return AP_FAIL(walker->err, AP_UNSUPPORTED,
-                   "%.*s AT (TIMESTAMP => ...): not a constant such as '2024-02-29 12:00:00'",
-                   AP_TEXT_ARG(reference->name));
+                   "%.*s AT (%.*s => ...): expected VERSION or TIMESTAMP",
+                   AP_TEXT_ARG(reference->name), AP_TEXT_ARG(unit));
   }
-  return AP_FAIL(walker->err, AP_UNSUPPORTED,
-                 "%.*s AT (%.*s => ...): expected VERSION or TIMESTAMP",
-                 AP_TEXT_ARG(reference->name), AP_TEXT_ARG(unit));
+  if (known) return AP_OK;
+  if (!expression || ap_tree_has_subquery(expression)) {
+    return AP_FAIL(walker->err, AP_UNSUPPORTED,
+                   "%.*s AT (%.*s => ...): a subquery, where a constant is wanted",
+                   AP_TEXT_ARG(reference->name), AP_TEXT_ARG(unit));
+  }
+  reference->moment = expression;
+  return AP_OK;
 }
 
 static ap_status push_reference(struct walker *walker, const struct ap_reference *reference) {

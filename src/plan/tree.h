@@ -27,6 +27,8 @@ struct ap_reference {
   enum ap_reference_at at;
   int64_t version;              /* AT (VERSION => n) */
   struct ap_text timestamp;     /* AT (TIMESTAMP => ...): the constant's text */
+  const struct ap_json *moment; /* AT (... => expression), to be evaluated: version and timestamp
+                                   are not known yet; NULL: they are */
   int64_t location;             /* byte offset in the statement; -1: unknown */
   bool renames_columns;         /* FROM t AS x(a, b): column names are not the frame's */
   bool sampled;                 /* TABLESAMPLE */
@@ -60,6 +62,20 @@ struct ap_reference_rename {
   struct ap_text schema;
   struct ap_text name;
 };
+
+/* "SELECT expression" as a tree, for json_deserialize_sql. */
+void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expression);
+
+/* Whether a value holds subqueries. */
+bool ap_tree_has_subquery(const struct ap_json *value);
+/* Whether the parameter of that name ("1" for $1 and the first ?) stands in the tree: anywhere, or
+ * outside of AT clauses. */
+bool ap_tree_has_parameter(const struct ap_tree *tree, struct ap_text name, bool anywhere);
+
+/* Numbers as names of parameters begin with this in a tree that is written with other names: the
+ * engine binds names, but no numbers with gaps. */
+#define AP_TREE_PARAMETER_PREFIX "ap_"
+
 void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
                            const struct ap_reference_rename *renamed);
 

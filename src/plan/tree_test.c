@@ -222,16 +222,26 @@ static void reads_time_travel(void **state) {
   check_text(tree.references[0].timestamp, "2024-02-29 12:00:00");
   parse_sql(&arena, "SELECT * FROM t AT (TIMESTAMP => DATE '2024-02-29')", &tree);
   check_text(tree.references[0].timestamp, "2024-02-29");
-  static const char *const refused[] = {
+  parse_sql(&arena, "SELECT * FROM t AT (VERSION => '3')", &tree);
+  assert_int_equal(tree.references[0].version, 3);
+  assert_null(tree.references[0].moment);
+  static const char *const unsettled[] = {
       "SELECT * FROM t AT (TIMESTAMP => now())",
       "SELECT * FROM t AT (VERSION => 1 + 2)",
-      "SELECT * FROM t AT (VERSION => '3')",
+      "SELECT * FROM t AT (VERSION => $1)",
   };
   for (size_t i = 0; i < 3; i++) {
-    check_status(ap_tree_parse(&arena, tree_fixture(&fixtures, refused[i]), &tree, &err),
-                 AP_UNSUPPORTED, &err);
-    check_contains(err.message, "t AT (");
+    parse_sql(&arena, unsettled[i], &tree);
+    assert_non_null(tree.references[0].moment);
+    assert_int_equal(tree.references[0].at, i == 0 ? AP_REFERENCE_TIMESTAMP : AP_REFERENCE_VERSION);
+    assert_false(ap_tree_has_parameter(&tree, AP_TEXT("1"), false));
+    assert_int_equal(ap_tree_has_parameter(&tree, AP_TEXT("1"), true), i == 2);
   }
+  check_status(
+      ap_tree_parse(&arena, tree_fixture(&fixtures, "SELECT * FROM t AT (VERSION => (SELECT 1))"),
+                    &tree, &err),
+      AP_UNSUPPORTED, &err);
+  check_contains(err.message, "t AT (VERSION => ...): a subquery");
   ap_arena_deinit(&arena);
 }
 

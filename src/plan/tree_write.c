@@ -11,6 +11,7 @@ struct writer {
   struct ap_buffer *out;
   const struct ap_tree *tree;
   const struct ap_reference_rename *renamed;
+  bool names_parameters;
 };
 
 static void write_string(struct ap_buffer *out, struct ap_text text) {
@@ -57,11 +58,29 @@ static bool write_changed(const struct writer *writer, struct ap_text name,
   return true;
 }
 
+static bool is_parameter(const struct ap_json *node) {
+  const struct ap_json *class = ap_json_find(node, "class");
+  return class && class->kind == AP_JSON_STRING && ap_text_equal_string(class->text, "PARAMETER");
+}
+
+/* $1 as $ap_1; false for parameters that have names. */
+static bool write_numbered(struct ap_buffer *out, const struct ap_json_member *member) {
+  int64_t number;
+  if (!ap_text_equal_string(member->name, "identifier") || member->value.kind != AP_JSON_STRING ||
+      !ap_text_parse_i64(member->value.text, &number)) {
+    return false;
+  }
+  ap_buffer_append_format(out, "\"" AP_TREE_PARAMETER_PREFIX "%.*s\"",
+                          AP_TEXT_ARG(member->value.text));
+  return true;
+}
+
 static void write_value(const struct writer *writer, const struct ap_json *value);
 
 static void write_object(const struct writer *writer, const struct ap_json *value) {
   const struct ap_reference_rename *rename = NULL;
   const struct ap_reference *reference = renamed_reference(writer, value, &rename);
+  bool parameter = writer->names_parameters && is_parameter(value);
   ap_buffer_append(writer->out, "{", 1);
   for (uint32_t i = 0; i < value->count; i++) {
     const struct ap_json_member *member = &value->members[i];
@@ -69,6 +88,7 @@ static void write_object(const struct writer *writer, const struct ap_json *valu
     write_string(writer->out, member->name);
     ap_buffer_append(writer->out, ":", 1);
     if (reference && write_changed(writer, member->name, reference, rename)) continue;
+    if (parameter && write_numbered(writer->out, member)) continue;
     write_value(writer, &member->value);
   }
   ap_buffer_append(writer->out, "}", 1);
@@ -106,5 +126,23 @@ static void write_value(const struct writer *writer, const struct ap_json *value
 void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
                            const struct ap_reference_rename *renamed) {
   struct writer writer = {.out = out, .tree = tree, .renamed = renamed};
+  for (uint32_t i = 0; i < tree->reference_count; i++) {
+    if (renamed[i].name.size > 0) writer.names_parameters = true;
+  }
   write_value(&writer, tree->root);
+}
+
+void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expression) {
+  const struct ap_tree none = {0};
+  struct writer writer = {.out = out, .tree = &none, .names_parameters = true};
+  ap_buffer_append_string(out,
+                          "{\"error\":false,\"statements\":[{\"node\":{\"type\":\"SELECT_NODE\","
+                          "\"modifiers\":[],\"cte_map\":{\"map\":[]},\"select_list\":[");
+  write_value(&writer, expression);
+  ap_buffer_append_string(
+      out,
+      "],\"from_table\":{\"type\":\"EMPTY\",\"alias\":\"\",\"sample\":null,\"query_location\":0},"
+      "\"where_clause\":null,\"group_expressions\":[],\"group_sets\":[],"
+      "\"aggregate_handling\":\"STANDARD_HANDLING\",\"having\":null,\"sample\":null,"
+      "\"qualify\":null},\"named_param_map\":[]}]}");
 }

@@ -93,7 +93,7 @@ def test_a_past_that_is_not_there(ap: Apiary, orders: apiary.Frame) -> None:
         ap.sql("SELECT * FROM orders AT (TIMESTAMP => '2001-01-01')")
     with pytest.raises(apiary.ApiaryError, match="soon"):
         ap.sql("SELECT * FROM orders AT (TIMESTAMP => 'soon')")
-    with pytest.raises(apiary.Unsupported, match="VERSION"):
+    with pytest.raises(apiary.InvalidArgument, match="VERSION"):
         ap.sql("SELECT * FROM orders AT (VERSION => 'one')")
     with pytest.raises(apiary.NotFound):
         ap.sql("SELECT * FROM nothing AT (VERSION => 1)")

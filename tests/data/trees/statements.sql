@@ -105,3 +105,5 @@ SELECT * FROM f WHERE region = 'eu' AND id = 5
 SELECT * FROM f WHERE lower(region) = 'eu'
 SELECT * FROM f WHERE region LIKE '%u'
 SELECT * FROM f WHERE region = 'eu' AND id IN (SELECT id FROM g)
+SELECT * FROM t AT (VERSION => $1)
+SELECT * FROM t AT (VERSION => (SELECT 1))
