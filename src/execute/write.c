@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/staged.h"
 #include "plan/condition.h"
 #include "plan/prune.h"
 
@@ -18,10 +19,7 @@ struct write_run {
   struct ap_arena arena;
   struct ap_frame *frame;
   struct ap_snapshot *snapshot; /* the schema that the rows are checked against */
-  struct ap_cell_draft *drafts;
-  uint32_t draft_count;
-  struct ap_store_upload *uploads;
-  bool uploaded;
+  struct ap_staged staged;
   struct ap_tree condition; /* of replace_where */
 };
 
@@ -91,8 +89,8 @@ static ap_status check_condition(struct write_run *run, ap_error *err) {
   for (uint32_t i = 0; i < run->snapshot->cell_count; ++i) {
     AP_TRY(match_cell(run, run->snapshot, run->snapshot->cells[i], &matches, err));
   }
-  for (uint32_t i = 0; i < run->draft_count; ++i) {
-    const struct ap_cell_draft *draft = &run->drafts[i];
+  for (uint32_t i = 0; i < run->staged.count; ++i) {
+    const struct ap_cell_draft *draft = &run->staged.drafts[i];
     const struct ap_cell_parts parts = {
         .path = draft->path,
         .size_bytes = draft->size_bytes,
@@ -144,36 +142,11 @@ static ap_status write_cells(struct write_run *run, ap_error *err) {
         .target_bytes = facts.cell_target_bytes,
     };
     status = ap_chamber_write_cells(chamber, &source, &target, run->request->control, &run->arena,
-                                    &run->drafts, &run->draft_count, err);
+                                    &run->staged.drafts, &run->staged.count, err);
   }
   ap_chamber_release(chamber);
   ap_buffer_deinit(&staging);
   return status;
-}
-
-static ap_status upload(struct write_run *run, ap_error *err) {
-  run->uploads = AP_ARENA_ARRAY(&run->arena, struct ap_store_upload, run->draft_count + 1);
-  if (run->uploads == NULL) return AP_FAIL_MEMORY(err);
-  for (uint32_t i = 0; i < run->draft_count; ++i) {
-    char *key = ap_arena_format(&run->arena, "%s/%s", run->frame->entry.location.data,
-                                run->drafts[i].path.data);
-    if (key == NULL) return AP_FAIL_MEMORY(err);
-    run->uploads[i] = (struct ap_store_upload){run->drafts[i].staged_path.data, ap_text_of(key)};
-  }
-  run->uploaded = true;
-  if (run->draft_count == 0) return AP_OK;
-  return ap_store_put_files(ap_node_store(run->node), run->uploads, run->draft_count, err);
-}
-
-/* Nobody knows the objects yet, so they can go. What cannot be removed is garbage, not damage. */
-static void discard(struct write_run *run) {
-  struct ap_files *files = ap_node_env(run->node)->files;
-  for (uint32_t i = 0; i < run->draft_count; ++i) {
-    if (run->uploaded && run->uploads[i].path != NULL) {
-      (void)!ap_store_remove(ap_node_store(run->node), run->uploads[i].key, NULL);
-    }
-    (void)!files->remove_file(files, run->drafts[i].staged_path.data, NULL);
-  }
 }
 
 /* ---- the commit ------------------------------------------------------------------------------ */
@@ -182,8 +155,8 @@ static ap_status commit(struct write_run *run, struct ap_commit_result *out_resu
   const struct ap_write_request *request = run->request;
   const struct ap_commit change = {
       .kind = request->kind,
-      .adds = run->drafts,
-      .add_count = run->draft_count,
+      .adds = run->staged.drafts,
+      .add_count = run->staged.count,
       .removes = request->replace_where.size > 0 ? removes_cell : NULL,
       .context = run,
       .predicate = request->replace_where,
@@ -201,16 +174,14 @@ static void describe_outcome(const struct write_run *run, const struct ap_commit
   *out_outcome = (struct ap_write_outcome){.version = result->version, .skipped = result->skipped};
   if (result->skipped) return;
   out_outcome->cells_removed = result->removed_count;
-  out_outcome->cells_written = run->draft_count;
-  for (uint32_t i = 0; i < run->draft_count; ++i) {
-    out_outcome->rows_written += run->drafts[i].row_count;
-    out_outcome->bytes_written += run->drafts[i].size_bytes;
-  }
+  out_outcome->cells_written = run->staged.count;
+  out_outcome->rows_written = ap_staged_row_count(&run->staged);
+  out_outcome->bytes_written = ap_staged_size_bytes(&run->staged);
 }
 
 /* An append of no rows changes nothing and makes no version, unless an application counts it. */
 static bool is_nothing(const struct write_run *run) {
-  return run->request->kind == AP_COMMIT_APPEND && run->draft_count == 0 &&
+  return run->request->kind == AP_COMMIT_APPEND && run->staged.count == 0 &&
          run->request->app_id.size == 0;
 }
 
@@ -227,7 +198,7 @@ static ap_status run_write(struct write_run *run, struct ap_write_outcome *out_o
   AP_TRY(check_condition(run, err));
   struct ap_commit_result result = {.version = run->snapshot->version};
   if (!is_nothing(run)) {
-    AP_TRY(upload(run, err));
+    AP_TRY(ap_staged_upload(run->node, run->frame, &run->staged, &run->arena, err));
     AP_TRY(commit(run, &result, err));
   }
   describe_outcome(run, &result, out_outcome);
@@ -244,7 +215,8 @@ ap_status ap_write(struct ap_node *node, const struct ap_write_request *request,
   if (err == NULL) err = &local;
   ap_status status = run_write(&run, out_outcome, err);
   /* A commit that may be there needs its cells; one that was skipped or failed does not. */
-  if (status == AP_OK ? out_outcome->skipped : status != AP_OUTCOME_UNKNOWN) discard(&run);
+  if (status == AP_OK ? out_outcome->skipped : status != AP_OUTCOME_UNKNOWN)
+    ap_staged_discard(node, &run.staged);
   if (status == AP_OK) out_outcome->duration_us = ap_clock_monotonic_us(clock) - begin_us;
   ap_stream_release(request->stream); /* where the engine never got to it */
   ap_snapshot_release(run.snapshot);
