@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/bind.h"
 #include "execute/resolve.h"
 #include "execute/travel.h"
 #include "plan/prune.h"
@@ -132,56 +133,14 @@ static ap_status keep_cells(struct query_run *run, const struct ap_prune_result 
   return AP_OK;
 }
 
-static ap_status find_deleted_rows(struct query_run *run, const struct ap_resolved *resolved,
-                                   struct ap_frame_binding *binding, ap_error *err) {
-  const uint64_t **rows = NULL;
-  uint64_t *counts = NULL;
-  for (uint32_t i = 0; i < binding->cell_count; ++i) {
-    const struct ap_cell *cell = binding->cells[i];
-    if (cell->deletion_vector.storage_type == 0) continue;
-    if (rows == NULL) {
-      rows = AP_ARENA_ARRAY(&run->arena, const uint64_t *, binding->cell_count);
-      counts = AP_ARENA_ARRAY(&run->arena, uint64_t, binding->cell_count);
-      if (rows == NULL || counts == NULL) return AP_FAIL_MEMORY(err);
-    }
-    AP_TRY(ap_ledger_deleted_rows(resolved->frame->ledger, cell, &run->arena, &rows[i], &counts[i],
-                                  err));
-  }
-  binding->deleted_rows = rows;
-  binding->deleted_row_counts = counts;
-  return AP_OK;
-}
-
 static ap_status bind_frame(struct query_run *run, const struct ap_prune_result *results,
                             const struct ap_resolved *resolved, ap_error *err) {
-  const struct ap_snapshot *snapshot = resolved->snapshot;
-  struct ap_buffer folder;
-  ap_buffer_init(&folder, ap_node_env(run->node)->allocator);
-  struct ap_frame_binding binding = {
-      .hive = resolved->frame->entry.hive,
-      .box = resolved->frame->entry.box,
-      .name = resolved->view_name,
-      .schema = &snapshot->schema,
-      .physical = &snapshot->physical,
-      .schema_id = snapshot->schema_id,
-      .physical_schema_id = snapshot->physical_schema_id,
-      .map_by_id = snapshot->mapping == AP_MAPPING_ID,
-      .partition_columns = snapshot->partition_columns,
-      .partition_column_count = snapshot->partition_column_count,
-  };
   struct ap_cell **cells = NULL;
-  ap_status status = keep_cells(run, results, resolved, &cells, &binding.cell_count, err);
-  binding.cells = cells;
-  if (status == AP_OK) status = find_deleted_rows(run, resolved, &binding, err);
-  if (status == AP_OK) {
-    status = ap_store_local_path(ap_node_store(run->node), resolved->frame->entry.location, &folder,
-                                 err);
-  }
-  binding.folder = ap_buffer_text(&folder);
-  if (status == AP_OK) status = ap_chamber_bind_frame(run->chamber, &binding, err);
-  if (status != AP_OK) status = ap_frame_error(resolved->frame, status, err);
-  ap_buffer_deinit(&folder);
-  return status;
+  struct ap_bind_request request = {
+      .frame = resolved->frame, .snapshot = resolved->snapshot, .view_name = resolved->view_name};
+  AP_TRY(keep_cells(run, results, resolved, &cells, &request.cell_count, err));
+  request.cells = cells;
+  return ap_bind_cells(run->node, run->chamber, &request, &run->arena, err);
 }
 
 /* The engine takes box.frame for hive.frame too, and refuses it when there is a hive of that name.
