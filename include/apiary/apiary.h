@@ -233,7 +233,8 @@ AP_API AP_MUST_CHECK ap_status ap_frame_read(ap_apiary *apiary, const char *hive
 /* A session keeps what USE set. The apiary must outlive it. */
 AP_API AP_MUST_CHECK ap_status ap_session_open(ap_apiary *apiary, ap_session **out_session,
                                                ap_error *err);
-AP_API void ap_session_close(ap_session *session); /* NULL is allowed */
+/* NULL is allowed. Streams of the session may stay open. */
+AP_API void ap_session_close(ap_session *session);
 /* The names that USE set, for prompts; "" when none. Valid until the next call on the session. */
 AP_API const char *ap_session_hive(const ap_session *session);
 AP_API const char *ap_session_box(const ap_session *session);
@@ -277,8 +278,11 @@ typedef struct ap_query_options {
 AP_API AP_MUST_CHECK ap_status ap_session_query(ap_session *session, const char *sql,
                                                 const ap_query_options *options,
                                                 struct ArrowArrayStream *out_stream, ap_error *err);
-/* From any thread: what the session runs ends with AP_CANCELLED. */
+/* From any thread: what the session runs, and each of its streams that is still open, ends with
+ * AP_CANCELLED, even while the next rows are waited for. */
 AP_API void ap_session_interrupt(ap_session *session);
+/* The same for one stream of ap_session_query, which must not be released meanwhile. */
+AP_API void ap_stream_interrupt(struct ArrowArrayStream *stream);
 
 /* ---- files ----------------------------------------------------------------------------------- */
 

@@ -11,8 +11,6 @@
 
 #include <apiary/apiary.h>
 
-#include <stdatomic.h>
-
 struct ap_apiary {
   struct ap_node *node;
   bool timing; /* APIARY_TIMING */
@@ -21,7 +19,9 @@ struct ap_apiary {
 struct ap_session {
   struct ap_apiary *apiary;
   struct ap_sql_session *sql;
-  atomic_bool interrupted;
+  struct ap_mutex *mutex;       /* guards what follows; the engine's own lock is taken under it */
+  struct query_stream *queries; /* under way, or streams that are open */
+  uint32_t references;          /* the caller's, and one of each of them */
 };
 
 /* A member of an options struct is there when the caller's struct is long enough to hold it. */

@@ -4,32 +4,48 @@
  */
 #include "api/handles.h"
 #include "arrow/ipc.h"
+#include "base/assert.h"
 #include "base/limits.h"
 #include "execute/files_found.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 ap_status ap_session_open(ap_apiary *apiary, ap_session **out_session, ap_error *err) {
-  struct ap_allocator *allocator = ap_env_system()->allocator;
-  struct ap_session *session = ap_allocate_zeroed(allocator, 1, sizeof *session);
+  const struct ap_env *env = ap_env_system();
+  struct ap_session *session = ap_allocate_zeroed(env->allocator, 1, sizeof *session);
   if (session == NULL) return AP_FAIL_MEMORY(err);
   session->apiary = apiary;
-  atomic_init(&session->interrupted, false);
-  ap_status status = ap_sql_session_create(apiary->node, &session->sql, err);
+  session->references = 1;
+  ap_status status = env->threads->mutex_create(env->threads, &session->mutex, err);
+  if (status == AP_OK) status = ap_sql_session_create(apiary->node, &session->sql, err);
   if (status != AP_OK) {
-    ap_free(allocator, session);
+    env->threads->mutex_destroy(env->threads, session->mutex);
+    ap_free(env->allocator, session);
     return status;
   }
   *out_session = session;
   return AP_OK;
 }
 
-void ap_session_close(ap_session *session) {
-  if (session == NULL) return;
+static void release_session(struct ap_session *session) {
+  const struct ap_env *env = ap_env_system();
+  env->threads->lock(env->threads, session->mutex);
+  AP_ASSERT(session->references > 0);
+  bool last = --session->references == 0;
+  env->threads->unlock(env->threads, session->mutex);
+  if (!last) return;
+  AP_ASSERT(session->queries == NULL);
   ap_sql_session_destroy(session->sql);
-  ap_free(ap_env_system()->allocator, session);
+  env->threads->mutex_destroy(env->threads, session->mutex);
+  ap_free(env->allocator, session);
+}
+
+/* Streams that are still open keep it. */
+void ap_session_close(ap_session *session) {
+  if (session != NULL) release_session(session);
 }
 
 const char *ap_session_hive(const ap_session *session) {
@@ -40,34 +56,114 @@ const char *ap_session_box(const ap_session *session) {
   return ap_sql_session_box(session->sql);
 }
 
-/* Release pairs with the exchange in is_cancelled: the query sees the wish, nothing else is shared.
- */
-void ap_session_interrupt(ap_session *session) {
-  atomic_store_explicit(&session->interrupted, true, memory_order_release);
-}
+/* ---- what runs ------------------------------------------------------------------------------- */
 
-/* ---- options --------------------------------------------------------------------------------- */
+static ap_status query_next(struct ap_stream_source *self, struct ArrowArray *out, ap_error *err);
 
-/* What a query's control needs for as long as its call runs. */
-struct control_context {
-  struct ap_session *session;
+/* A query from its call to the end of its stream: the engine asks the control while rows are
+ * fetched, so the control lives as long as the stream. */
+struct query_stream {
+  struct ap_stream_source source; /* first */
+  struct ap_session *session;     /* referenced */
+  struct query_stream *next;      /* of the session's; guarded by its mutex */
+  atomic_bool interrupted;
+  struct ap_run_handle handle;
+  struct ap_run_control control;
   bool (*cancelled)(void *context);
   void (*progress)(void *context, double percent);
   void *context;
+  struct ArrowArrayStream inner;
 };
 
-static bool is_cancelled(void *opaque) {
-  const struct control_context *control = opaque;
-  if (atomic_exchange_explicit(&control->session->interrupted, false, memory_order_acquire)) {
-    return true;
+static void interrupt_query(struct query_stream *query) {
+  atomic_store_explicit(&query->interrupted, true, memory_order_release);
+  ap_engine_interrupt(ap_node_engine(query->session->apiary->node), &query->handle);
+}
+
+/* Release pairs with the acquire in is_cancelled: the query sees the wish, nothing else is shared.
+ * A query that runs asks now and then; a stream whose rows are waited for is told. */
+void ap_session_interrupt(ap_session *session) {
+  const struct ap_env *env = ap_env_system();
+  env->threads->lock(env->threads, session->mutex);
+  for (struct query_stream *query = session->queries; query != NULL; query = query->next) {
+    interrupt_query(query);
   }
-  return control->cancelled != NULL && control->cancelled(control->context);
+  env->threads->unlock(env->threads, session->mutex);
+}
+
+void ap_stream_interrupt(struct ArrowArrayStream *stream) {
+  struct ap_stream_source *source =
+      stream == NULL || stream->release == NULL ? NULL : ap_stream_source_of(stream);
+  if (source != NULL && source->next == query_next) interrupt_query((struct query_stream *)source);
+}
+
+static bool is_cancelled(void *opaque) {
+  const struct query_stream *query = opaque;
+  if (atomic_load_explicit(&query->interrupted, memory_order_acquire)) return true;
+  return query->cancelled != NULL && query->cancelled(query->context);
 }
 
 static void report_progress(void *opaque, double percent) {
-  const struct control_context *control = opaque;
-  control->progress(control->context, percent);
+  const struct query_stream *query = opaque;
+  query->progress(query->context, percent);
 }
+
+static ap_status query_schema(struct ap_stream_source *self, struct ArrowSchema *out,
+                              ap_error *err) {
+  struct query_stream *query = (struct query_stream *)self;
+  return ap_stream_schema(&query->inner, out, err);
+}
+
+static ap_status query_next(struct ap_stream_source *self, struct ArrowArray *out, ap_error *err) {
+  struct query_stream *query = (struct query_stream *)self;
+  return ap_stream_next(&query->inner, out, err);
+}
+
+static void query_destroy(struct ap_stream_source *self) {
+  const struct ap_env *env = ap_env_system();
+  struct query_stream *query = (struct query_stream *)self;
+  struct ap_session *session = query->session;
+  env->threads->lock(env->threads, session->mutex);
+  struct query_stream **at = &session->queries;
+  while (*at != query) at = &(*at)->next;
+  *at = query->next;
+  env->threads->unlock(env->threads, session->mutex);
+  ap_stream_release(&query->inner);
+  ap_free(env->allocator, query);
+  release_session(session);
+}
+
+static struct query_stream *create_query(struct ap_session *session,
+                                         const ap_query_options *options) {
+  const struct ap_env *env = ap_env_system();
+  struct query_stream *query = ap_allocate_zeroed(env->allocator, 1, sizeof *query);
+  if (query == NULL) return NULL;
+  query->source = (struct ap_stream_source){
+      .schema = query_schema, .next = query_next, .destroy = query_destroy};
+  query->session = session;
+  query->cancelled = AP_OPTION(options, cancelled, NULL);
+  query->progress = AP_OPTION(options, progress, NULL);
+  query->context = AP_OPTION(options, context, NULL);
+  atomic_init(&query->interrupted, false);
+  query->control = (struct ap_run_control){
+      .cancelled = is_cancelled,
+      .progress = query->progress == NULL ? NULL : report_progress,
+      .context = query,
+      .handle = &query->handle,
+  };
+  int64_t timeout_ms = AP_OPTION(options, timeout_ms, 0);
+  if (timeout_ms > 0 && timeout_ms < INT64_MAX / 2000) {
+    query->control.deadline_us = ap_clock_monotonic_us(env->clock) + timeout_ms * 1000;
+  }
+  env->threads->lock(env->threads, session->mutex);
+  session->references += 1;
+  query->next = session->queries;
+  session->queries = query;
+  env->threads->unlock(env->threads, session->mutex);
+  return query;
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
 
 static ap_status copy_parameters(const ap_query_options *options, struct ap_arena *arena,
                                  struct ap_parameter **out_parameters, uint32_t *out_count,
@@ -104,58 +200,7 @@ _Static_assert((int)AP_VALUE_TYPE_DECIMAL == (int)AP_PARAMETER_DECIMAL, "paramet
 _Static_assert((int)AP_VALUE_TYPE_TIMESTAMP_TZ == (int)AP_PARAMETER_TIMESTAMP_TZ,
                "parameter kinds");
 
-/* ---- a stream that keeps its control --------------------------------------------------------- */
-
-/* The engine asks the control while rows are fetched, so the control lives as long as the stream.
- */
-struct query_stream {
-  struct ap_stream_source source;
-  struct control_context context;
-  struct ap_run_control control;
-  struct ArrowArrayStream inner;
-};
-
-static ap_status query_schema(struct ap_stream_source *self, struct ArrowSchema *out,
-                              ap_error *err) {
-  struct query_stream *query = (struct query_stream *)self;
-  return ap_stream_schema(&query->inner, out, err);
-}
-
-static ap_status query_next(struct ap_stream_source *self, struct ArrowArray *out, ap_error *err) {
-  struct query_stream *query = (struct query_stream *)self;
-  return ap_stream_next(&query->inner, out, err);
-}
-
-static void query_destroy(struct ap_stream_source *self) {
-  struct query_stream *query = (struct query_stream *)self;
-  ap_stream_release(&query->inner);
-  ap_free(ap_env_system()->allocator, query);
-}
-
-static struct query_stream *create_stream(struct ap_session *session,
-                                          const ap_query_options *options) {
-  const struct ap_env *env = ap_env_system();
-  struct query_stream *query = ap_allocate_zeroed(env->allocator, 1, sizeof *query);
-  if (query == NULL) return NULL;
-  query->source = (struct ap_stream_source){
-      .schema = query_schema, .next = query_next, .destroy = query_destroy};
-  query->context = (struct control_context){
-      .session = session,
-      .cancelled = AP_OPTION(options, cancelled, NULL),
-      .progress = AP_OPTION(options, progress, NULL),
-      .context = AP_OPTION(options, context, NULL),
-  };
-  query->control = (struct ap_run_control){
-      .cancelled = is_cancelled,
-      .progress = query->context.progress == NULL ? NULL : report_progress,
-      .context = &query->context,
-  };
-  int64_t timeout_ms = AP_OPTION(options, timeout_ms, 0);
-  if (timeout_ms > 0 && timeout_ms < INT64_MAX / 2000) {
-    query->control.deadline_us = ap_clock_monotonic_us(env->clock) + timeout_ms * 1000;
-  }
-  return query;
-}
+/* ---- queries --------------------------------------------------------------------------------- */
 
 static void print_timing(const struct ap_apiary *apiary, const struct ap_query_timing *timing) {
   if (!apiary->timing) return;
@@ -177,9 +222,8 @@ ap_status ap_session_query(ap_session *session, const char *sql, const ap_query_
   struct ap_parameter *parameters = NULL;
   struct ap_arena arena;
   struct ap_sql_request request = {.sql = ap_text_of(sql)};
-  struct query_stream *query = create_stream(session, options);
+  struct query_stream *query = create_query(session, options);
   if (query == NULL) return AP_FAIL_MEMORY(err);
-  atomic_store_explicit(&session->interrupted, false, memory_order_relaxed);
   ap_arena_init(&arena, allocator);
   ap_status status = copy_parameters(options, &arena, &parameters, &request.parameter_count, err);
   if (status == AP_OK) {
@@ -189,7 +233,7 @@ ap_status ap_session_query(ap_session *session, const char *sql, const ap_query_
   }
   ap_arena_deinit(&arena);
   if (status != AP_OK) {
-    ap_free(allocator, query);
+    query_destroy(&query->source);
     return status;
   }
   print_timing(session->apiary, &timing);
@@ -283,15 +327,15 @@ ap_status ap_export(ap_session *session, const char *sql, const char *path, cons
   if (strcmp(format, "arrow") == 0) {
     status = export_arrow(session, sql, path, options, &rows, err);
   } else {
-    struct query_stream *control = create_stream(session, options);
-    if (control == NULL) return AP_FAIL_MEMORY(err);
+    struct query_stream *query = create_query(session, options);
+    if (query == NULL) return AP_FAIL_MEMORY(err);
     ap_arena_init(&arena, env->allocator);
     status = copy_parameters(options, &arena, &parameters, &request.parameter_count, err);
     request.parameters = parameters;
-    request.control = &control->control;
+    request.control = &query->control;
     if (status == AP_OK) status = ap_sql_export(session->sql, &request, path, format, &rows, err);
     ap_arena_deinit(&arena);
-    ap_free(env->allocator, control);
+    query_destroy(&query->source);
   }
   if (status == AP_OK && out_rows != NULL) *out_rows = rows;
   return status;

@@ -81,6 +81,10 @@ void ap_stream_from_source(struct ap_stream_source *source, struct ArrowArrayStr
   };
 }
 
+struct ap_stream_source *ap_stream_source_of(const struct ArrowArrayStream *stream) {
+  return stream->release == source_release ? stream->private_data : NULL;
+}
+
 /* The errno that says about the same; the text and the ap_error say it all. */
 static int errno_of(ap_status status) {
   switch (status) {

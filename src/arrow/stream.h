@@ -41,6 +41,9 @@ struct ap_stream_source {
 /* Make a stream of a source; takes it. Releasing the stream calls destroy. Cannot fail. */
 void ap_stream_from_source(struct ap_stream_source *source, struct ArrowArrayStream *out);
 
+/* The source that a stream was made of; NULL when it is a stream of another kind. */
+struct ap_stream_source *ap_stream_source_of(const struct ArrowArrayStream *stream);
+
 /* Refuse what a hostile or broken producer may hand over, before anything reads it: lengths,
  * offsets, buffer counts, null counts and child lengths against the schema, dictionary indices,
  * string views, UTF-8. AP_INVALID_ARGUMENT naming the column (AP_UNSUPPORTED for unions and run-end

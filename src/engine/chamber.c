@@ -229,6 +229,13 @@ void ap_chamber_interrupt(struct ap_chamber *chamber) {
   duckdb_interrupt(chamber->connection);
 }
 
+void ap_engine_interrupt(struct ap_engine *engine, struct ap_run_handle *handle) {
+  struct ap_threads *threads = engine->env->threads;
+  threads->lock(threads, engine->mutex);
+  if (handle->chamber) ap_chamber_interrupt(handle->chamber);
+  threads->unlock(threads, engine->mutex);
+}
+
 static ap_status set_option(duckdb_config config, const char *name, const char *value,
                             ap_error *err) {
   if (duckdb_set_config(config, name, value) == DuckDBSuccess) return AP_OK;

@@ -113,6 +113,8 @@ AP_MUST_CHECK ap_status ap_chamber_execute(struct ap_chamber *chamber,
 /* AP_CANCELLED or AP_TIMEOUT when the chamber or the control says stop. */
 AP_MUST_CHECK ap_status ap_chamber_check_stop(struct ap_chamber *chamber,
                                               const struct ap_run_control *control, ap_error *err);
+/* Tell the percentage, when the engine knows it. */
+void ap_chamber_report_progress(struct ap_chamber *chamber, const struct ap_run_control *control);
 /* Ring at deadline_us: interrupts the chamber. 0: no alarm any more. Best effort: without a thread
  * to ring, deadlines are heeded between pieces of work only. */
 void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us);

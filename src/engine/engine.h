@@ -130,6 +130,12 @@ struct ap_parameter {
   struct ap_text text;
 };
 
+/* A way for other threads to reach a statement that runs and the stream it becomes: zeroed by its
+ * owner, who keeps it until the stream is released. Guarded by the engine. */
+struct ap_run_handle {
+  struct ap_chamber *chamber; /* NULL: nothing runs */
+};
+
 /* What a running statement heeds. All optional. Called from the thread that runs it. */
 struct ap_run_control {
   /* Asked between pieces of work; true: stop with AP_CANCELLED. */
@@ -137,7 +143,8 @@ struct ap_run_control {
   /* percent 0..100; -1: unknown. Called at most every 50 ms. */
   void (*progress)(void *context, double percent);
   void *context;
-  int64_t deadline_us; /* monotonic clock; 0: none. AP_TIMEOUT */
+  int64_t deadline_us;          /* monotonic clock; 0: none. AP_TIMEOUT */
+  struct ap_run_handle *handle; /* NULL: no other thread will ask */
 };
 
 /* Run one statement and stream its result; the chamber goes with the stream and comes back to the
@@ -160,6 +167,8 @@ AP_MUST_CHECK ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct a
 
 /* Stop what the chamber runs, from any thread: it ends with AP_CANCELLED. */
 void ap_chamber_interrupt(struct ap_chamber *chamber);
+/* The same for a statement that may be over, even while a stream's next rows are waited for. */
+void ap_engine_interrupt(struct ap_engine *engine, struct ap_run_handle *handle);
 
 /* Rows to become cells: a stream (taken, on failure too), or a query in this chamber. */
 struct ap_cell_source {

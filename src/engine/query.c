@@ -3,8 +3,8 @@
  * Queries: one statement in, a stream of Arrow batches out, nothing materialised between.
  *
  * The stream holds the chamber. Fetching may take as long as the engine needs for the next batch;
- * meanwhile a deadline is kept by the alarm and ap_chamber_interrupt works, while `cancelled` is
- * asked before each batch.
+ * meanwhile a deadline is kept by the alarm and interrupts from other threads work, while
+ * `cancelled` is asked before each batch and progress told between them.
  */
 #include "engine/chamber.h"
 
@@ -14,7 +14,10 @@
 
 #include <string.h>
 
-enum { STOP_INTERVAL_US = 10 * 1000 }; /* between two questions whether to stop */
+enum {
+  STOP_INTERVAL_US = 10 * 1000,     /* between two questions whether to stop */
+  PROGRESS_INTERVAL_US = 50 * 1000, /* between two reports of progress */
+};
 
 struct query_stream {
   struct ap_stream_source source; /* first */
@@ -24,6 +27,7 @@ struct query_stream {
   struct ArrowSchema schema;
   struct ap_run_control control;
   int64_t asked_us;
+  int64_t reported_us;
   bool has_result;
   bool finished; /* nothing more comes: end or error */
 };
@@ -41,11 +45,22 @@ static void end_statement(struct query_stream *stream) {
   }
 }
 
+/* Let other threads find the chamber, or find it no more (NULL). */
+static void show_chamber(struct query_stream *stream, struct ap_chamber *chamber) {
+  struct ap_engine *engine = stream->chamber->engine;
+  struct ap_threads *threads = engine->env->threads;
+  if (!stream->control.handle) return;
+  threads->lock(threads, engine->mutex);
+  stream->control.handle->chamber = chamber;
+  threads->unlock(threads, engine->mutex);
+}
+
 static void stream_destroy(struct ap_stream_source *source) {
   struct query_stream *stream = (struct query_stream *)source;
   struct ap_chamber *chamber = stream->chamber;
   struct ap_allocator *allocator = chamber->engine->env->allocator;
   ap_chamber_set_alarm(chamber, 0);
+  show_chamber(stream, NULL);
   end_statement(stream);
   if (stream->options) duckdb_destroy_arrow_options(&stream->options);
   ap_schema_release(&stream->schema);
@@ -64,6 +79,10 @@ static ap_status check_stop(struct query_stream *stream, ap_error *err) {
   int64_t now_us = ap_clock_monotonic_us(stream->chamber->engine->env->clock);
   bool ask = now_us - stream->asked_us >= STOP_INTERVAL_US;
   if (ask) stream->asked_us = now_us;
+  if (stream->control.progress && now_us - stream->reported_us >= PROGRESS_INTERVAL_US) {
+    stream->reported_us = now_us;
+    ap_chamber_report_progress(stream->chamber, &stream->control);
+  }
   return ap_chamber_check_stop(stream->chamber, ask ? &stream->control : NULL, err);
 }
 
@@ -236,6 +255,7 @@ ap_status ap_chamber_query(struct ap_chamber *chamber, struct ap_text sql,
         .schema = stream_schema, .next = stream_next, .destroy = stream_destroy};
     stream->chamber = chamber;
     if (control) stream->control = *control;
+    show_chamber(stream, chamber);
     status = start(stream, text, parameters, parameter_count, err);
     if (status == AP_OK) {
       ap_stream_from_source(&stream->source, out_stream);

@@ -263,6 +263,52 @@ static void interrupted_from_another_thread(void **state) {
   bed_close(&bed);
 }
 
+struct reached {
+  struct ap_engine *engine;
+  struct ap_run_handle handle;
+};
+
+static void interrupt_by_handle(void *context) {
+  struct reached *reached = context;
+  ap_clock_sleep_ms(ap_env_system()->clock, 50);
+  ap_engine_interrupt(reached->engine, &reached->handle);
+}
+
+/* Before the first rows, and when those are there but the next ones never come. */
+static void a_stream_that_is_waited_for_is_reached(void **state) {
+  (void)state;
+  struct bed bed;
+  bed_open(&bed);
+  struct ap_threads *threads = ap_env_system()->threads;
+  struct reached reached = {.engine = bed.engine};
+  struct ap_run_control control = {.handle = &reached.handle};
+  static const char *const texts[] = {
+      "SELECT i FROM range(1000000000000) t(i) WHERE hash(i) % 1000000007 = 3",
+      "SELECT i FROM range(1000000000000) t(i) WHERE i < 1000000 OR hash(i) % 1000000007 = 3"};
+  ap_engine_interrupt(bed.engine, &reached.handle); /* nothing runs: nothing happens */
+  for (int i = 0; i < 4; i++) {
+    struct ArrowArrayStream stream = {0};
+    struct ArrowArray array = {0};
+    struct ap_thread *thread = NULL;
+    check_ok(threads->spawn(threads, interrupt_by_handle, &reached, &thread, &bed.err), &bed.err);
+    ap_status status = ap_chamber_query(bed_chamber(&bed), ap_text_of(texts[i % 2]), NULL, 0,
+                                        &control, &stream, &bed.err);
+    assert_true(status == AP_OK || i % 2 == 0);
+    while (status == AP_OK) {
+      assert_non_null(reached.handle.chamber);
+      status = ap_stream_next(&stream, &array, &bed.err);
+      assert_true(status != AP_OK || array.release != NULL);
+      ap_array_release(&array);
+    }
+    check_status(status, AP_CANCELLED, &bed.err);
+    threads->join(threads, thread);
+    ap_stream_release(&stream);
+    assert_null(reached.handle.chamber); /* on failure too */
+    assert_string_equal(bed_query(&bed, "SELECT 42"), "42\n");
+  }
+  bed_close(&bed);
+}
+
 static void memory_over_the_limit_is_an_error(void **state) {
   (void)state;
   struct bed bed;
@@ -327,6 +373,7 @@ int main(void) {
       cmocka_unit_test(cancelled_by_callback),
       cmocka_unit_test(deadlines_are_kept),
       cmocka_unit_test(interrupted_from_another_thread),
+      cmocka_unit_test(a_stream_that_is_waited_for_is_reached),
       cmocka_unit_test(memory_over_the_limit_is_an_error),
       cmocka_unit_test(half_read_streams_are_cancelled),
       cmocka_unit_test(arrays_outlive_their_stream),

@@ -37,8 +37,7 @@ ap_status ap_chamber_check_stop(struct ap_chamber *chamber, const struct ap_run_
   return AP_OK;
 }
 
-/* Tell the percentage, when the engine knows it. */
-static void report_progress(struct ap_chamber *chamber, const struct ap_run_control *control) {
+void ap_chamber_report_progress(struct ap_chamber *chamber, const struct ap_run_control *control) {
   duckdb_query_progress_type progress = duckdb_query_progress(chamber->connection);
   control->progress(control->context, progress.percentage);
 }
@@ -70,7 +69,7 @@ static ap_status run_tasks(struct ap_chamber *chamber, duckdb_pending_result pen
     }
     if (control->progress && now_us - reported_us >= PROGRESS_INTERVAL_US) {
       reported_us = now_us;
-      report_progress(chamber, control);
+      ap_chamber_report_progress(chamber, control);
     }
     if (state != DUCKDB_PENDING_NO_TASKS_AVAILABLE) {
       worked_us = now_us;
