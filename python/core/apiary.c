@@ -7,6 +7,7 @@
  */
 #include "core.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,19 +28,33 @@ bool core_shared_enter(struct core_shared *shared) {
     (void)core_fail(AP_STATE, "call start() again", "the apiary is shut down");
     return false;
   }
-  ++shared->references;
+  atomic_fetch_add(&shared->references, 1);
   return true;
 }
 
+static struct core_shared *shared_create(void) {
+  struct core_shared *shared = calloc(1, sizeof *shared);
+  if (shared == NULL) return NULL;
+  atomic_init(&shared->references, 1);
+  pthread_mutex_init(&shared->mutex, NULL);
+  shared->process = (long)getpid();
+  return shared;
+}
+
 /* A fork's copy is left as it is: its threads and locks are the parent's. */
+void core_shared_drop(struct core_shared *shared) {
+  if (atomic_fetch_sub(&shared->references, 1) != 1) return;
+  if (shared->process != (long)getpid()) return;
+  core_helper_destroy(shared->helper);
+  ap_close(shared->apiary);
+  pthread_mutex_destroy(&shared->mutex);
+  free(shared);
+}
+
 void core_shared_leave(struct core_shared *shared) {
-  if (--shared->references > 0) return;
-  if (shared->process == (long)getpid()) {
-    Py_BEGIN_ALLOW_THREADS;
-    ap_close(shared->apiary);
-    Py_END_ALLOW_THREADS;
-  }
-  PyMem_Free(shared);
+  Py_BEGIN_ALLOW_THREADS;
+  core_shared_drop(shared);
+  Py_END_ALLOW_THREADS;
 }
 
 static PyObject *apiary_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
@@ -55,12 +70,12 @@ static PyObject *apiary_new(PyTypeObject *type, PyObject *args, PyObject *keywor
   options.memory_bytes = memory_bytes;
   options.bees = bees;
   options.relaxed = relaxed != 0;
-  struct core_shared *shared = PyMem_Calloc(1, sizeof *shared);
+  struct core_shared *shared = shared_create();
   if (shared == NULL) return PyErr_NoMemory();
   allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
   Apiary *self = (Apiary *)allocate(type, 0);
   if (self == NULL) {
-    PyMem_Free(shared);
+    core_shared_leave(shared);
     return NULL;
   }
   ap_error error = {0};
@@ -69,25 +84,26 @@ static PyObject *apiary_new(PyTypeObject *type, PyObject *args, PyObject *keywor
   status = ap_open(&options, &shared->apiary, &error);
   Py_END_ALLOW_THREADS;
   if (status != AP_OK) {
-    PyMem_Free(shared);
+    core_shared_leave(shared);
     Py_DECREF(self);
     return core_raise(&error);
   }
-  shared->references = 1;
-  shared->process = (long)getpid();
   self->shared = shared;
   return (PyObject *)self;
 }
 
-/* Calls under way and sessions keep it open until they are done. */
+/* Calls under way, sessions and streams keep it open until they are done; streams are ended. */
 static PyObject *apiary_close(PyObject *object, PyObject *unused) {
   Apiary *self = (Apiary *)object;
   struct core_shared *shared = self->shared;
   (void)unused;
   if (shared != NULL) {
     self->shared = NULL;
-    shared->closed = true;
-    core_shared_leave(shared);
+    atomic_store(&shared->closed, true);
+    Py_BEGIN_ALLOW_THREADS;
+    core_flows_interrupt(shared);
+    core_shared_drop(shared);
+    Py_END_ALLOW_THREADS;
   }
   Py_RETURN_NONE;
 }
@@ -124,6 +140,17 @@ static PyObject *apiary_session(PyObject *object, PyObject *unused) {
   PyObject *session = core_session_create(shared);
   core_shared_leave(shared);
   return session;
+}
+
+static PyObject *apiary_interrupt(PyObject *object, PyObject *unused) {
+  (void)unused;
+  struct core_shared *shared = enter(object);
+  if (shared == NULL) return NULL;
+  Py_BEGIN_ALLOW_THREADS;
+  core_flows_interrupt(shared);
+  core_shared_drop(shared);
+  Py_END_ALLOW_THREADS;
+  Py_RETURN_NONE;
 }
 
 /* Calls `call` without the GIL; sets status. */
@@ -350,7 +377,7 @@ static PyObject *apiary_history(PyObject *object, PyObject *args) {
   if (status == AP_OK) {
     struct core_watch watch;
     core_watch_init(&watch, NULL);
-    rows = core_batches_collect(&stream, &watch);
+    rows = core_batches_collect(shared, &stream, &watch);
   } else {
     (void)core_raise(&error);
   }
@@ -452,7 +479,7 @@ static PyObject *apiary_read(PyObject *object, PyObject *args) {
   if (shared != NULL) {
     WITHOUT_GIL(status, ap_frame_read(shared->apiary, hive, box, frame, &options, &stream, &error));
     core_watch_init(&watch, NULL);
-    rows = status == AP_OK ? core_batches_collect(&stream, &watch) : core_raise(&error);
+    rows = status == AP_OK ? core_batches_collect(shared, &stream, &watch) : core_raise(&error);
     core_shared_leave(shared);
   }
   core_strings_free(&names);
@@ -507,6 +534,7 @@ static PyObject *apiary_import(PyObject *object, PyObject *args) {
 
 static PyMethodDef apiary_methods[] = {
     {"close", apiary_close, METH_NOARGS, "Close it once all calls are done."},
+    {"interrupt", apiary_interrupt, METH_NOARGS, "End all streams that are open."},
     {"session", apiary_session, METH_NOARGS, "A new session."},
     {"report", apiary_report, METH_VARARGS, "A report as JSON: report(number)"},
     {"list", apiary_list, METH_VARARGS, "Names: list(hive, box)"},

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FEW_ROWS 1024
+
 typedef struct {
   PyObject_HEAD struct ArrowSchema schema;
   struct core_shared_array **arrays;
@@ -59,49 +61,100 @@ static ap_status keep(struct collected *rows, struct ArrowArray *array, ap_error
   return AP_OK;
 }
 
+/* The stream's rows on their way, for whichever thread waits for them. */
+struct collecting {
+  struct ArrowArrayStream *stream;
+  struct core_watch *watch;
+  struct collected rows;
+  bool ended;
+  ap_status status;
+  ap_error error;
+};
+
 /* Without the GIL. A stop that the watch asks for is AP_CANCELLED. */
-static ap_status collect(struct ArrowArrayStream *stream, struct core_watch *watch,
-                         struct collected *rows, ap_error *error) {
-  int code = stream->get_schema(stream, &rows->schema);
-  if (code != 0) {
-    rows->schema.release = NULL;
-    return ap_stream_get_error(stream, code, error);
+static void collect_one(struct collecting *it) {
+  struct ArrowArray array = {0};
+  if (core_watch_cancelled(it->watch)) {
+    it->status = AP_CANCELLED;
+    return;
   }
-  for (;;) {
-    struct ArrowArray array = {0};
-    if (core_watch_cancelled(watch)) return AP_CANCELLED;
-    code = stream->get_next(stream, &array);
-    if (code != 0) return ap_stream_get_error(stream, code, error);
-    if (array.release == NULL) return AP_OK;
-    ap_status status = array.length == 0 ? AP_OK : keep(rows, &array, error);
-    if (array.release != NULL) array.release(&array);
-    if (status != AP_OK) return status;
+  int code = it->stream->get_next(it->stream, &array);
+  if (code != 0) {
+    it->status = ap_stream_get_error(it->stream, code, &it->error);
+    return;
+  }
+  it->ended = array.release == NULL;
+  if (!it->ended && array.length > 0) it->status = keep(&it->rows, &array, &it->error);
+  if (array.release != NULL) array.release(&array);
+}
+
+static void collect_rest(void *opaque) {
+  struct collecting *it = opaque;
+  while (it->status == AP_OK && !it->ended) collect_one(it);
+}
+
+/* A stream gives its first rows once it is full or at its end: after few rows there is nothing to
+ * wait for. */
+static void collect(struct core_shared *shared, struct collecting *it) {
+  int code = it->stream->get_schema(it->stream, &it->rows.schema);
+  if (code != 0) {
+    it->rows.schema.release = NULL;
+    it->status = ap_stream_get_error(it->stream, code, &it->error);
+    return;
+  }
+  collect_one(it);
+  if (it->status == AP_OK && !it->ended && it->rows.rows < FEW_ROWS) collect_one(it);
+  if (it->status != AP_OK || it->ended) return;
+  if (shared == NULL) {
+    collect_rest(it);
+  } else {
+    core_work(shared, it->watch, it->stream, collect_rest, it);
   }
 }
 
-PyObject *core_batches_collect(struct ArrowArrayStream *stream, struct core_watch *watch) {
-  struct collected rows = {0};
-  ap_error error = {0};
-  ap_status status = AP_OK;
+static Batches *batches_allocate(void) {
+  struct core_state *state = core_state_get();
+  if (state == NULL) return NULL;
+  PyTypeObject *type = (PyTypeObject *)state->batches_type;
+  allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+  return (Batches *)allocate(type, 0);
+}
+
+PyObject *core_batches_collect(struct core_shared *shared, struct ArrowArrayStream *stream,
+                               struct core_watch *watch) {
+  struct collecting it = {.stream = stream, .watch = watch};
   Py_BEGIN_ALLOW_THREADS;
-  status = collect(stream, watch, &rows, &error);
+  collect(shared, &it);
   stream->release(stream);
-  if (status != AP_OK) collected_free(&rows);
+  if (it.status != AP_OK) collected_free(&it.rows);
   Py_END_ALLOW_THREADS;
   if (core_watch_restore(watch)) {
-    if (status == AP_OK) collected_free(&rows);
+    collected_free(&it.rows);
     return NULL;
   }
-  if (status != AP_OK) return core_raise(&error);
-  struct core_state *state = core_state_get();
-  allocfunc allocate =
-      state == NULL ? NULL
-                    : (allocfunc)PyType_GetSlot((PyTypeObject *)state->batches_type, Py_tp_alloc);
-  Batches *self =
-      allocate == NULL ? NULL : (Batches *)allocate((PyTypeObject *)state->batches_type, 0);
+  if (it.status != AP_OK) return core_raise(&it.error);
+  Batches *self = batches_allocate();
+  if (self == NULL) {
+    collected_free(&it.rows);
+    return NULL;
+  }
+  self->schema = it.rows.schema;
+  self->arrays = it.rows.arrays;
+  self->count = (Py_ssize_t)it.rows.count;
+  self->rows = it.rows.rows;
+  return (PyObject *)self;
+}
+
+PyObject *core_batches_of(const struct ArrowSchema *schema, struct ArrowArray *array) {
+  struct collected rows = {0};
+  ap_error error = {0};
+  bool good = core_schema_copy(schema, &rows.schema) &&
+              (array == NULL || keep(&rows, array, &error) == AP_OK);
+  if (array != NULL && array->release != NULL) array->release(array);
+  Batches *self = good ? batches_allocate() : NULL;
   if (self == NULL) {
     collected_free(&rows);
-    return NULL;
+    return good ? NULL : PyErr_NoMemory();
   }
   self->schema = rows.schema;
   self->arrays = rows.arrays;
@@ -233,6 +286,39 @@ static PyObject *batches_arrow_c_schema(PyObject *object, PyObject *unused) {
     free(schema);
   }
   return capsule;
+}
+
+static void destroy_array_capsule(PyObject *capsule) {
+  struct ArrowArray *array = PyCapsule_GetPointer(capsule, "arrow_array");
+  if (array == NULL) return;
+  if (array->release != NULL) array->release(array);
+  free(array);
+}
+
+/* Only of one array: a schema's capsule and the array's. */
+static PyObject *batches_arrow_c_array(PyObject *object, PyObject *unused) {
+  Batches *self = (Batches *)object;
+  if (self->count != 1) {
+    PyErr_Format(PyExc_ValueError, "there are %zd arrays, not one", self->count);
+    return NULL;
+  }
+  PyObject *schema = batches_arrow_c_schema(object, unused);
+  struct ArrowArray *array = schema == NULL ? NULL : calloc(1, sizeof *array);
+  if (array == NULL || !core_array_copy(self->arrays[0], array)) {
+    if (schema != NULL) PyErr_NoMemory();
+    Py_XDECREF(schema);
+    free(array);
+    return NULL;
+  }
+  PyObject *capsule = PyCapsule_New(array, "arrow_array", destroy_array_capsule);
+  if (capsule == NULL) {
+    array->release(array);
+    free(array);
+  }
+  PyObject *pair = capsule == NULL ? NULL : PyTuple_Pack(2, schema, capsule);
+  Py_XDECREF(capsule);
+  Py_DECREF(schema);
+  return pair;
 }
 
 /* ---- IPC ------------------------------------------------------------------------------------- */
@@ -419,6 +505,7 @@ static PyObject *batches_num_rows(PyObject *object, void *unused) {
 static PyMethodDef batches_methods[] = {
     {"__arrow_c_stream__", (PyCFunction)(void (*)(void))batches_arrow_c_stream,
      METH_VARARGS | METH_KEYWORDS, "All rows, as an Arrow stream."},
+    {"__arrow_c_array__", batches_arrow_c_array, METH_NOARGS, "The one array."},
     {"__arrow_c_schema__", batches_arrow_c_schema, METH_NOARGS, "The columns, as an Arrow schema."},
     {"to_ipc", batches_to_ipc, METH_NOARGS, "All rows, as bytes of an Arrow IPC stream."},
     {"rows", batches_rows, METH_VARARGS, "The rows from start to before stop, as tuples."},

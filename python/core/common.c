@@ -7,7 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define WATCH_INTERVAL_NS 50000000
 
@@ -58,37 +60,46 @@ static int64_t now_ns(void) {
 }
 
 void core_watch_init(struct core_watch *watch, PyObject *progress) {
-  *watch = (struct core_watch){.next_ns = now_ns() + WATCH_INTERVAL_NS,
-                               .progress = progress == Py_None ? NULL : progress};
+  *watch = (struct core_watch){.progress = progress == Py_None ? NULL : progress};
+  core_watch_enter(watch);
 }
 
-/* The first exception ends the call and is kept until the GIL is back for good. */
+/* On Linux a process's first thread, and that is Python's main thread, has the process's number. */
+void core_watch_enter(struct core_watch *watch) {
+  watch->thread = pthread_self();
+  watch->hears_signals = syscall(SYS_gettid) == (long)getpid();
+  watch->next_ns = now_ns() + WATCH_INTERVAL_NS;
+}
+
+/* The first exception ends the call and is kept until the GIL is back for good. Release pairs with
+ * the acquire of whoever asks whether to stop. */
 static void keep_exception(struct core_watch *watch) {
-  if (watch->raised) {
+  if (atomic_load(&watch->raised)) {
     PyErr_Clear();
     return;
   }
-  watch->raised = true;
   PyErr_Fetch(&watch->type, &watch->value, &watch->traceback);
+  atomic_store_explicit(&watch->raised, true, memory_order_release);
 }
 
 /* Signals are only ever handled by the main thread; elsewhere the question costs next to nothing.
  */
 bool core_watch_cancelled(void *opaque) {
   struct core_watch *watch = opaque;
-  if (watch->raised) return true;
+  if (atomic_load_explicit(&watch->raised, memory_order_acquire)) return true;
+  if (!watch->hears_signals || !pthread_equal(watch->thread, pthread_self())) return false;
   int64_t now = now_ns();
   if (now < watch->next_ns) return false;
   watch->next_ns = now + WATCH_INTERVAL_NS;
   PyGILState_STATE gil = PyGILState_Ensure();
   if (PyErr_CheckSignals() != 0) keep_exception(watch);
   PyGILState_Release(gil);
-  return watch->raised;
+  return atomic_load(&watch->raised);
 }
 
 void core_watch_progress(void *opaque, double percent) {
   struct core_watch *watch = opaque;
-  if (watch->progress == NULL || watch->raised) return;
+  if (watch->progress == NULL || atomic_load(&watch->raised)) return;
   PyGILState_STATE gil = PyGILState_Ensure();
   PyObject *result = PyObject_CallFunction(watch->progress, "d", percent);
   if (result == NULL) keep_exception(watch);
@@ -97,9 +108,10 @@ void core_watch_progress(void *opaque, double percent) {
 }
 
 bool core_watch_restore(struct core_watch *watch) {
-  if (!watch->raised) return false;
+  if (!atomic_load(&watch->raised)) return false;
   PyErr_Restore(watch->type, watch->value, watch->traceback);
-  *watch = (struct core_watch){0};
+  watch->type = watch->value = watch->traceback = NULL;
+  atomic_store(&watch->raised, false);
   return true;
 }
 

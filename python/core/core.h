@@ -14,6 +14,8 @@
 
 #include <apiary/apiary.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +24,7 @@
 struct core_state {
   PyObject *batches_type;
   PyObject *session_type;
+  PyObject *stream_type;
   PyObject *from_status; /* apiary.errors.from_status */
   PyObject *decimal;     /* decimal.Decimal */
   PyObject *date_from_ordinal;
@@ -38,6 +41,7 @@ struct core_state *core_state_get(void);
 extern PyType_Spec core_apiary_spec;
 extern PyType_Spec core_session_spec;
 extern PyType_Spec core_batches_spec;
+extern PyType_Spec core_stream_spec;
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -47,41 +51,59 @@ PyObject *core_raise(const ap_error *error);
 PyObject *core_fail(ap_status status, const char *hint, const char *format, ...)
     AP_PRINTF_LIKE(3, 4);
 
-/* ---- an opened apiary ------------------------------------------------------------------------ */
-
-/* Counted: by the Apiary object, by each session and by each call under way. The last one closes
- * it, so that shutting down never pulls it away from under a running call. */
-struct core_shared {
-  ap_apiary *apiary;
-  Py_ssize_t references;
-  long process; /* the one that opened it */
-  bool closed;  /* no new calls */
-};
-
-/* One more reference; false with an error set when it is shut down or belongs to another process.
- */
-bool core_shared_enter(struct core_shared *shared);
-void core_shared_leave(struct core_shared *shared);
-
-/* A new session of an opened apiary, as a Session object. */
-PyObject *core_session_create(struct core_shared *shared);
-
 /* ---- interruption ---------------------------------------------------------------------------- */
 
 /* What a call without the GIL asks now and then. Belongs to the thread that makes the call. */
 struct core_watch {
+  pthread_t thread;   /* the one that makes the call */
+  bool hears_signals; /* it is Python's main thread */
   int64_t next_ns;    /* when to look at signals again */
   PyObject *progress; /* callable or NULL; borrowed */
-  bool raised;        /* a Python exception ended the call: */
+  atomic_bool raised; /* a Python exception ended the call, set last: */
   PyObject *type, *value, *traceback;
 };
 
 void core_watch_init(struct core_watch *watch, PyObject *progress);
+/* The thread that runs this makes the calls from here on. */
+void core_watch_enter(struct core_watch *watch);
 /* For ap_query_options and ap_import_options; called without the GIL. */
 bool core_watch_cancelled(void *watch);
 void core_watch_progress(void *watch, double percent);
 /* With the GIL: set the exception that ended the call; false when there was none. */
 bool core_watch_restore(struct core_watch *watch);
+
+/* ---- an opened apiary ------------------------------------------------------------------------ */
+
+struct core_flow;
+struct core_helper;
+
+/* Counted: by the Apiary object, by each session, stream and call under way. The last one closes
+ * it, so that shutting down never pulls it away from under a running call. */
+struct core_shared {
+  ap_apiary *apiary;
+  atomic_long references;
+  long process;               /* the one that opened it */
+  atomic_bool closed;         /* no new calls */
+  struct core_helper *helper; /* NULL until the main thread first waits */
+  pthread_mutex_t mutex;      /* guards the list: */
+  struct core_flow *flows;    /* streams that are open */
+};
+
+/* One more reference; false with an error set when it is shut down or belongs to another process.
+ */
+bool core_shared_enter(struct core_shared *shared);
+void core_shared_leave(struct core_shared *shared); /* with the GIL */
+void core_shared_drop(struct core_shared *shared);  /* without it */
+
+/* A new session of an opened apiary, as a Session object. */
+PyObject *core_session_create(struct core_shared *shared);
+
+/* Do work that waits for a stream's rows, without the GIL: on Python's main thread by a helper, so
+ * that signals are heard, and the stream is interrupted when one raises. */
+void core_work(struct core_shared *shared, struct core_watch *watch,
+               struct ArrowArrayStream *stream, void (*work)(void *context), void *context);
+struct core_helper *core_helper_create(void); /* NULL: there is no thread to be had */
+void core_helper_destroy(struct core_helper *helper);
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
@@ -114,8 +136,43 @@ const struct ArrowArray *core_array_of(const struct core_shared_array *shared);
 bool core_array_copy(struct core_shared_array *shared, struct ArrowArray *out);
 bool core_schema_copy(const struct ArrowSchema *schema, struct ArrowSchema *out);
 
-/* A Batches object of all that a stream gives; takes the stream in any case. Call with the GIL. */
-PyObject *core_batches_collect(struct ArrowArrayStream *stream, struct core_watch *watch);
+/* A Batches object of all that a stream gives; takes the stream in any case. Call with the GIL.
+ * shared is held by the caller; NULL: a stream that is none of an apiary's. */
+PyObject *core_batches_collect(struct core_shared *shared, struct ArrowArrayStream *stream,
+                               struct core_watch *watch);
+/* A Batches object of one array, which is taken, or of none. */
+PyObject *core_batches_of(const struct ArrowSchema *schema, struct ArrowArray *array);
+
+/* Arrays put together to larger ones. NULL: there is no memory, or a column cannot be joined. */
+struct core_join;
+struct core_join *core_join_create(const struct ArrowSchema *schema);
+void core_join_destroy(struct core_join *join); /* NULL is allowed */
+/* False: no memory, or more bytes than the column's offsets can count. */
+bool core_join_append(struct core_join *join, const struct ArrowArray *array, int64_t from,
+                      int64_t count);
+int64_t core_join_bytes(const struct core_join *join);
+/* Bytes of an array's rows from one on, about. */
+int64_t core_join_measure(const struct core_join *join, const struct ArrowArray *array,
+                          int64_t from);
+int64_t core_join_rows(const struct core_join *join);
+/* The rows so far as one array; the join is empty again. */
+bool core_join_finish(struct core_join *join, struct ArrowArray *out);
+
+/* ---- streams --------------------------------------------------------------------------------- */
+
+/* What a stream is made with; a Stream object of a query that runs. */
+struct core_flow *core_flow_create(struct core_shared *shared, PyObject *progress,
+                                   int64_t batch_rows);
+struct core_watch *core_flow_watch(struct core_flow *flow);
+struct ArrowArrayStream *core_flow_stream(struct core_flow *flow); /* to be filled */
+/* From any thread that keeps the flow from being destroyed. */
+void core_flow_interrupt(struct core_flow *flow);
+/* With the GIL. NULL is allowed. */
+void core_flow_destroy(struct core_flow *flow);
+/* All streams of an apiary that are open. Without the GIL. */
+void core_flows_interrupt(struct core_shared *shared);
+/* With the GIL; takes the flow, whose stream is filled, in any case. */
+PyObject *core_stream_create(struct core_flow *flow);
 
 /* ---- values ---------------------------------------------------------------------------------- */
 

@@ -51,14 +51,14 @@ static const struct {
   enum join_kind kind;
   int width;
 } plain_layouts[] = {
-    {"n", JOIN_NULL, 0},    {"b", JOIN_BITS, 0},    {"c", JOIN_FIXED, 1},   {"C", JOIN_FIXED, 1},
-    {"s", JOIN_FIXED, 2},   {"S", JOIN_FIXED, 2},   {"e", JOIN_FIXED, 2},   {"i", JOIN_FIXED, 4},
-    {"I", JOIN_FIXED, 4},   {"f", JOIN_FIXED, 4},   {"l", JOIN_FIXED, 8},   {"L", JOIN_FIXED, 8},
-    {"g", JOIN_FIXED, 8},   {"tdD", JOIN_FIXED, 4}, {"tdm", JOIN_FIXED, 8}, {"tts", JOIN_FIXED, 4},
-    {"ttm", JOIN_FIXED, 4}, {"ttu", JOIN_FIXED, 8}, {"ttn", JOIN_FIXED, 8}, {"tDs", JOIN_FIXED, 8},
-    {"tDm", JOIN_FIXED, 8}, {"tDu", JOIN_FIXED, 8}, {"tDn", JOIN_FIXED, 8}, {"tiM", JOIN_FIXED, 4},
-    {"tiD", JOIN_FIXED, 8}, {"tin", JOIN_FIXED, 16}, {"u", JOIN_BYTES, 4},  {"z", JOIN_BYTES, 4},
-    {"U", JOIN_BYTES, 8},   {"Z", JOIN_BYTES, 8},   {"+l", JOIN_LIST, 4},   {"+L", JOIN_LIST, 8},
+    {"n", JOIN_NULL, 0},    {"b", JOIN_BITS, 0},     {"c", JOIN_FIXED, 1},   {"C", JOIN_FIXED, 1},
+    {"s", JOIN_FIXED, 2},   {"S", JOIN_FIXED, 2},    {"e", JOIN_FIXED, 2},   {"i", JOIN_FIXED, 4},
+    {"I", JOIN_FIXED, 4},   {"f", JOIN_FIXED, 4},    {"l", JOIN_FIXED, 8},   {"L", JOIN_FIXED, 8},
+    {"g", JOIN_FIXED, 8},   {"tdD", JOIN_FIXED, 4},  {"tdm", JOIN_FIXED, 8}, {"tts", JOIN_FIXED, 4},
+    {"ttm", JOIN_FIXED, 4}, {"ttu", JOIN_FIXED, 8},  {"ttn", JOIN_FIXED, 8}, {"tDs", JOIN_FIXED, 8},
+    {"tDm", JOIN_FIXED, 8}, {"tDu", JOIN_FIXED, 8},  {"tDn", JOIN_FIXED, 8}, {"tiM", JOIN_FIXED, 4},
+    {"tiD", JOIN_FIXED, 8}, {"tin", JOIN_FIXED, 16}, {"u", JOIN_BYTES, 4},   {"z", JOIN_BYTES, 4},
+    {"U", JOIN_BYTES, 8},   {"Z", JOIN_BYTES, 8},    {"+l", JOIN_LIST, 4},   {"+L", JOIN_LIST, 8},
     {"+m", JOIN_LIST, 4},   {"+s", JOIN_STRUCT, 0},
 };
 
@@ -240,9 +240,8 @@ static bool append_values(struct join_node *node, const struct ArrowArray *array
 static bool append_node(struct join_node *node, const struct ArrowArray *array, int64_t from,
                         int64_t count) {
   int64_t at = array->offset + from;
-  if (node->kind != JOIN_NULL &&
-      !append_bits(&node->validity, node->length, array->buffers[0], at, count,
-                   &node->null_count)) {
+  if (node->kind != JOIN_NULL && !append_bits(&node->validity, node->length, array->buffers[0], at,
+                                              count, &node->null_count)) {
     return false;
   }
   if (!append_values(node, array, at, count)) return false;
@@ -256,8 +255,7 @@ bool core_join_append(struct core_join *join, const struct ArrowArray *array, in
 }
 
 static int64_t node_bytes(const struct join_node *node) {
-  int64_t bytes =
-      (int64_t)(node->validity.size + node->values.size + node->offsets.size);
+  int64_t bytes = (int64_t)(node->validity.size + node->values.size + node->offsets.size);
   for (int64_t i = 0; i < node->child_count; ++i) bytes += node_bytes(&node->children[i]);
   return bytes;
 }
@@ -268,6 +266,36 @@ int64_t core_join_bytes(const struct core_join *join) {
 
 int64_t core_join_rows(const struct core_join *join) {
   return join->root.length;
+}
+
+/* Bytes of the rows of an array, about. */
+static int64_t measure(const struct join_node *node, const struct ArrowArray *array, int64_t from,
+                       int64_t count) {
+  int64_t at = array->offset + from;
+  int64_t bytes = count / 8;
+  if (count == 0) return 0;
+  if (node->kind == JOIN_FIXED) return bytes + count * node->width;
+  if (node->kind == JOIN_BYTES || node->kind == JOIN_LIST) {
+    const char *offsets = array->buffers[1];
+    int64_t first = offset_at(offsets, node->width, at);
+    int64_t items = offset_at(offsets, node->width, at + count) - first;
+    bytes += count * node->width;
+    if (node->kind == JOIN_BYTES) return bytes + items;
+    return bytes + measure(&node->children[0], array->children[0], first, items);
+  }
+  if (node->kind == JOIN_REPEAT) {
+    return bytes +
+           measure(&node->children[0], array->children[0], at * node->width, count * node->width);
+  }
+  for (int64_t i = 0; i < node->child_count; ++i) {
+    bytes += measure(&node->children[i], array->children[i], at, count);
+  }
+  return bytes;
+}
+
+int64_t core_join_measure(const struct core_join *join, const struct ArrowArray *array,
+                          int64_t from) {
+  return measure(&join->root, array, from, array->length - from);
 }
 
 /* ---- the one array --------------------------------------------------------------------------- */
@@ -323,13 +351,13 @@ static bool finish_node(struct join_node *node, struct ArrowArray *out) {
   if (joined == NULL) return false;
   joined->children = calloc(count + 1, sizeof *joined->children);
   joined->pointers = calloc(count + 1, sizeof *joined->pointers);
-  *out = (struct ArrowArray){.length = node->length,
-                             .null_count = node->kind == JOIN_NULL ? node->length
-                                                                   : node->null_count,
-                             .buffers = joined->buffers,
-                             .children = joined->pointers,
-                             .release = joined_release,
-                             .private_data = joined};
+  *out =
+      (struct ArrowArray){.length = node->length,
+                          .null_count = node->kind == JOIN_NULL ? node->length : node->null_count,
+                          .buffers = joined->buffers,
+                          .children = joined->pointers,
+                          .release = joined_release,
+                          .private_data = joined};
   bool good = joined->children != NULL && joined->pointers != NULL;
   if (good) out->n_children = node->child_count;
   good = good && fill_buffers(node, out, joined);

@@ -56,7 +56,7 @@ static PyObject *core_collect(PyObject *module, PyObject *source) {
   (void)module;
   if (!core_stream_take(source, &stream)) return NULL;
   core_watch_init(&watch, NULL);
-  return core_batches_collect(&stream, &watch);
+  return core_batches_collect(NULL, &stream, &watch);
 }
 
 static PyMethodDef core_methods[] = {
@@ -92,6 +92,7 @@ static PyObject *make_epoch(void) {
 static bool fill_state(PyObject *module, struct core_state *state) {
   state->batches_type = PyType_FromSpec(&core_batches_spec);
   state->session_type = PyType_FromSpec(&core_session_spec);
+  state->stream_type = PyType_FromSpec(&core_stream_spec);
   state->from_status = attribute_of("apiary.errors", "from_status");
   state->zone_of = attribute_of("apiary.errors", "zone");
   state->decimal = attribute_of("decimal", "Decimal");
@@ -101,9 +102,16 @@ static bool fill_state(PyObject *module, struct core_state *state) {
   state->utc = attribute_in("datetime", "timezone", "utc");
   state->epoch = make_epoch();
   PyObject *const all[] = {
-      state->batches_type, state->session_type, state->from_status,
-      state->zone_of,      state->decimal,      state->date_from_ordinal,
-      state->time,         state->timedelta,    state->utc,
+      state->batches_type,
+      state->session_type,
+      state->stream_type,
+      state->from_status,
+      state->zone_of,
+      state->decimal,
+      state->date_from_ordinal,
+      state->time,
+      state->timedelta,
+      state->utc,
       state->epoch,
   };
   for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i) {
@@ -116,8 +124,10 @@ static bool fill_state(PyObject *module, struct core_state *state) {
   }
   Py_INCREF(state->session_type);
   Py_INCREF(state->batches_type);
+  Py_INCREF(state->stream_type);
   return PyModule_AddObject(module, "Session", state->session_type) == 0 &&
-         PyModule_AddObject(module, "Batches", state->batches_type) == 0;
+         PyModule_AddObject(module, "Batches", state->batches_type) == 0 &&
+         PyModule_AddObject(module, "Stream", state->stream_type) == 0;
 }
 
 static int core_clear(PyObject *module) {
@@ -125,6 +135,7 @@ static int core_clear(PyObject *module) {
   if (state == NULL) return 0;
   Py_CLEAR(state->batches_type);
   Py_CLEAR(state->session_type);
+  Py_CLEAR(state->stream_type);
   Py_CLEAR(state->from_status);
   Py_CLEAR(state->zone_of);
   Py_CLEAR(state->decimal);

@@ -128,45 +128,86 @@ static void session_leave(Session *self) {
   core_shared_leave(self->shared);
 }
 
-static PyObject *session_query(PyObject *object, PyObject *args) {
-  Session *self = (Session *)object;
-  const char *sql = NULL;
+/* What both calls below take: sql, parameters, timeout_ms, progress. */
+struct question {
+  const char *sql;
+  ap_query_parameter *parameters;
+  size_t parameter_count;
+  long long timeout_ms;
+  PyObject *progress;
+};
+
+static bool read_question(PyObject *args, struct question *out, long long *out_batch_rows) {
   PyObject *tuple = NULL;
-  PyObject *progress = NULL;
-  PyObject *answer = NULL;
-  long long timeout_ms = 0;
-  size_t count = 0;
-  if (!PyArg_ParseTuple(args, "sO!LO:query", &sql, &PyTuple_Type, &tuple, &timeout_ms, &progress)) {
-    return NULL;
+  *out = (struct question){0};
+  if (!PyArg_ParseTuple(args, "sO!LO|L:query", &out->sql, &PyTuple_Type, &tuple, &out->timeout_ms,
+                        &out->progress, out_batch_rows)) {
+    return false;
   }
-  ap_query_parameter *parameters = read_parameters(tuple, &count);
-  if (parameters == NULL) return NULL;
-  if (!session_enter(self)) {
-    PyMem_Free(parameters);
-    return NULL;
-  }
-  struct core_watch watch;
-  core_watch_init(&watch, progress);
+  out->parameters = read_parameters(tuple, &out->parameter_count);
+  return out->parameters != NULL;
+}
+
+/* Runs it until the first rows are there; frees the question. False with an error set. */
+static bool run_question(Session *self, struct question *question, struct core_watch *watch,
+                         struct ArrowArrayStream *stream) {
   ap_query_options options = AP_QUERY_OPTIONS_INIT;
-  options.parameters = parameters;
-  options.parameter_count = count;
-  options.timeout_ms = timeout_ms;
-  options.cancelled = core_watch_cancelled;
-  options.progress = watch.progress == NULL ? NULL : core_watch_progress;
-  options.context = &watch;
-  struct ArrowArrayStream stream = {0};
   ap_error error = {0};
   ap_status status = AP_OK;
+  options.parameters = question->parameters;
+  options.parameter_count = question->parameter_count;
+  options.timeout_ms = question->timeout_ms;
+  options.cancelled = core_watch_cancelled;
+  options.progress = watch->progress == NULL ? NULL : core_watch_progress;
+  options.context = watch;
   Py_BEGIN_ALLOW_THREADS;
-  status = ap_session_query(self->session, sql, &options, &stream, &error);
+  status = ap_session_query(self->session, question->sql, &options, stream, &error);
   Py_END_ALLOW_THREADS;
-  if (status == AP_OK) {
-    answer = core_batches_collect(&stream, &watch);
-  } else if (!core_watch_restore(&watch)) {
-    (void)core_raise(&error);
+  PyMem_Free(question->parameters);
+  if (status != AP_OK && !core_watch_restore(watch)) (void)core_raise(&error);
+  return status == AP_OK;
+}
+
+static PyObject *session_query(PyObject *object, PyObject *args) {
+  Session *self = (Session *)object;
+  struct question question;
+  struct core_watch watch;
+  struct ArrowArrayStream stream = {0};
+  PyObject *answer = NULL;
+  long long unused = 0;
+  if (!read_question(args, &question, &unused)) return NULL;
+  if (!session_enter(self)) {
+    PyMem_Free(question.parameters);
+    return NULL;
+  }
+  core_watch_init(&watch, question.progress);
+  if (run_question(self, &question, &watch, &stream)) {
+    answer = core_batches_collect(self->shared, &stream, &watch);
   }
   session_leave(self);
-  PyMem_Free(parameters);
+  return answer;
+}
+
+static PyObject *session_stream(PyObject *object, PyObject *args) {
+  Session *self = (Session *)object;
+  struct question question;
+  PyObject *answer = NULL;
+  long long batch_rows = 0;
+  if (!read_question(args, &question, &batch_rows)) return NULL;
+  if (!session_enter(self)) {
+    PyMem_Free(question.parameters);
+    return NULL;
+  }
+  struct core_flow *flow = core_flow_create(self->shared, question.progress, batch_rows);
+  if (flow == NULL) {
+    PyMem_Free(question.parameters);
+    PyErr_NoMemory();
+  } else if (run_question(self, &question, core_flow_watch(flow), core_flow_stream(flow))) {
+    answer = core_stream_create(flow);
+  } else {
+    core_flow_destroy(flow);
+  }
+  session_leave(self);
   return answer;
 }
 
@@ -211,6 +252,8 @@ static PyObject *session_box(PyObject *object, void *unused) {
 
 static PyMethodDef session_methods[] = {
     {"query", session_query, METH_VARARGS, "Run SQL: query(sql, parameters, timeout_ms, progress)"},
+    {"stream", session_stream, METH_VARARGS,
+     "The same as a stream: stream(sql, parameters, timeout_ms, progress, batch_rows)"},
     {"export", session_export, METH_VARARGS, "Write rows to a file: export(sql, path, format)"},
     {"interrupt", session_interrupt, METH_NOARGS, "End what runs, from any thread."},
     {NULL, NULL, 0, NULL},

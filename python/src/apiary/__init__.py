@@ -27,6 +27,7 @@ Parquet cells that other engines read and write too.
 from apiary._apiary import Apiary
 from apiary._objects import Box, Frame, Hive
 from apiary._result import Result
+from apiary._stream import Batch, Stream
 from apiary.errors import (
     AlreadyExists,
     ApiaryError,
@@ -57,6 +58,7 @@ __all__ = [
     "AlreadyExists",
     "Apiary",
     "ApiaryError",
+    "Batch",
     "Box",
     "Busy",
     "Cancelled",
@@ -77,6 +79,7 @@ __all__ = [
     "SqlSyntaxError",
     "StateError",
     "StorageError",
+    "Stream",
     "TaskAbandoned",
     "TaskTimeout",
     "Unsupported",

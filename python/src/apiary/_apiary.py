@@ -15,11 +15,14 @@ from apiary._data import Source
 from apiary._objects import Box, Frame, Hive
 from apiary._result import Result, need
 from apiary._sessions import Sessions
+from apiary._stream import Stream
 from apiary._values import (
     Condition,
     Parameters,
+    batch_rows,
     condition,
     encode_parameters,
+    milliseconds,
     moment,
     paths_of,
     size_bytes,
@@ -483,16 +486,50 @@ class Apiary:
         ...     ap.sql("SELECT $a + $b AS total", {"a": 40, "b": 2}).fetchall()
         [(42,)]
         """
-        if timeout is not None and not 0 < timeout < 1e9:
-            raise InvalidArgument(f"a timeout of {timeout} seconds cannot be")
         encoded = encode_parameters(params)
-        timeout_ms = 0 if timeout is None else max(1, round(timeout * 1000))
+        timeout_ms = milliseconds(timeout)
         with self._opened().sessions.one() as session:
             return Result(session.query(query, encoded, timeout_ms, progress))
 
-    def interrupt(self) -> None:
-        """End the queries that run, from another thread; they raise `Cancelled`."""
-        self._opened().sessions.interrupt()
+    def sql_stream(
+        self,
+        query: str,
+        params: Parameters | None = None,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        batch_size: int | None = None,
+    ) -> Stream:
+        """Run SQL and give the rows of the last statement batch by batch, while the query runs.
+
+        For answers that are larger than memory, or whose first rows are wanted at once. Batches
+        have `batch_size` rows, the last one fewer; by default up to 65,536 rows or 16 MiB, and
+        fewer when they are slow to come. `timeout` is for all of it, the reading included.
+        Otherwise as `sql`.
+
+        >>> from apiary import Apiary
+        >>> with Apiary("demo") as ap:
+        ...     for batch in ap.sql_stream("SELECT range AS n FROM range(5)", batch_size=2):
+        ...         print(batch["n"])
+        [0, 1]
+        [2, 3]
+        [4]
+        """
+        encoded = encode_parameters(params)
+        rows = batch_rows(batch_size)
+        timeout_ms = milliseconds(timeout)
+        with self._opened().sessions.one() as session:
+            return Stream(session.stream(query, encoded, timeout_ms, progress, rows))
+
+    def cancel(self) -> None:
+        """End the queries that run and the streams that are open, from another thread; they raise
+        `Cancelled`.
+        """
+        opened = self._opened()
+        opened.sessions.interrupt()
+        opened.core.interrupt()
+
+    interrupt = cancel
 
     # ------------------------------------------------------------------------------------- files
 

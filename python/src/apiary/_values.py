@@ -192,6 +192,24 @@ def size_bytes(size: int | str | None) -> int:
     return _core.parse_size(str(size).strip())
 
 
+def milliseconds(timeout: float | None) -> int:
+    """A timeout in seconds as the extension takes it; 0 where there is none."""
+    if timeout is None:
+        return 0
+    if not 0 < timeout < 1e9:
+        raise InvalidArgument(f"a timeout of {timeout} seconds cannot be")
+    return max(1, round(timeout * 1000))
+
+
+def batch_rows(batch_size: int | None) -> int:
+    """The rows of a batch; 0 where none are given."""
+    if batch_size is None:
+        return 0
+    if not 0 < batch_size < 1 << 31:
+        raise InvalidArgument(f"a batch of {batch_size} rows cannot be")
+    return batch_size
+
+
 def paths_of(paths: Any) -> list[str]:
     """One path or several, as texts."""
     if isinstance(paths, (str, os.PathLike)):
