@@ -88,6 +88,7 @@ typedef struct ap_error {
   char message[AP_ERROR_MESSAGE_MAX]; /* the thing and the value */
   char hint[AP_ERROR_HINT_MAX];       /* the way out; may be empty */
   char origin[AP_ERROR_ORIGIN_MAX];   /* "file.c:line" that raised it, for reports */
+  uint32_t position; /* of SQL text that was handed in: the byte at fault, from 1 on; 0: unknown */
 } ap_error;
 
 /* "AP_NOT_FOUND" and the like; "AP_INTERNAL" for a number that is no code. Static memory. */

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "execute/files_found.h"
+#include "plan/place.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -73,6 +74,7 @@ struct query_stream {
   void (*progress)(void *context, double percent);
   void *context;
   struct ArrowArrayStream inner;
+  char *sql; /* for the places of errors that come late */
 };
 
 static void interrupt_query(struct query_stream *query) {
@@ -108,6 +110,21 @@ static void report_progress(void *opaque, double percent) {
   query->progress(query->context, percent);
 }
 
+/* Where in the text an error lies that a row brought up. */
+static void place_error(const struct query_stream *query, ap_error *err) {
+  struct ap_text sql = ap_text_of(query->sql);
+  struct ap_arena arena;
+  size_t offset = 0;
+  if (err == NULL || query->sql == NULL) return;
+  ap_arena_init(&arena, ap_env_system()->allocator);
+  struct ap_text last = ap_sql_last_statement(&arena, sql);
+  err->position = 0;
+  if (ap_sql_find_place(last, err->message, &offset)) {
+    ap_error_position(err, (uint64_t)(last.data - sql.data) + offset);
+  }
+  ap_arena_deinit(&arena);
+}
+
 static ap_status query_schema(struct ap_stream_source *self, struct ArrowSchema *out,
                               ap_error *err) {
   struct query_stream *query = (struct query_stream *)self;
@@ -116,7 +133,9 @@ static ap_status query_schema(struct ap_stream_source *self, struct ArrowSchema 
 
 static ap_status query_next(struct ap_stream_source *self, struct ArrowArray *out, ap_error *err) {
   struct query_stream *query = (struct query_stream *)self;
-  return ap_stream_next(&query->inner, out, err);
+  ap_status status = ap_stream_next(&query->inner, out, err);
+  if (status != AP_OK) place_error(query, err);
+  return status;
 }
 
 static void query_destroy(struct ap_stream_source *self) {
@@ -129,6 +148,7 @@ static void query_destroy(struct ap_stream_source *self) {
   *at = query->next;
   env->threads->unlock(env->threads, session->mutex);
   ap_stream_release(&query->inner);
+  ap_free(env->allocator, query->sql);
   ap_free(env->allocator, query);
   release_session(session);
 }
@@ -236,6 +256,7 @@ ap_status ap_session_query(ap_session *session, const char *sql, const ap_query_
     query_destroy(&query->source);
     return status;
   }
+  query->sql = ap_string_copy(allocator, request.sql); /* without it, places are unknown */
   print_timing(session->apiary, &timing);
   ap_stream_from_source(&query->source, out_stream);
   return AP_OK;

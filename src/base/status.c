@@ -88,8 +88,13 @@ ap_status ap_error_set(ap_error *err, ap_status code, const char *file, int line
   format_into(err->message, sizeof(err->message), format, arguments);
   va_end(arguments);
   err->hint[0] = '\0';
+  err->position = 0;
   set_code(err, code, file, line);
   return code;
+}
+
+void ap_error_position(ap_error *err, uint64_t offset) {
+  if (err) err->position = offset < UINT32_MAX ? (uint32_t)offset + 1 : 0;
 }
 
 void ap_error_hint(ap_error *err, const char *format, ...) {

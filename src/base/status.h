@@ -19,6 +19,9 @@ ap_status ap_error_set(ap_error *err, ap_status code, const char *file, int line
 /* Set the way out of the error that err already holds. */
 void ap_error_hint(ap_error *err, const char *format, ...) AP_PRINTF_LIKE(2, 3);
 
+/* Say where in the text the error lies that err already holds: offset is the byte's, from 0 on. */
+void ap_error_position(ap_error *err, uint64_t offset);
+
 /* Put "prefix: " before the message that err already holds; the code stays. Returns err's code, or
  * code when err is NULL. For adding which frame, file or line an error of a callee concerns. */
 ap_status ap_error_prefix(ap_error *err, ap_status code, const char *format, ...)

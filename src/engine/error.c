@@ -101,6 +101,59 @@ static ap_status fail_interrupted(struct ap_chamber *chamber, ap_error *err) {
   return status;
 }
 
+/* The next "quoted" word from *at on; *at moves behind it. */
+static bool next_quoted(const char **at, const char *end, struct ap_text *out_word) {
+  const char *start = memchr(*at, '"', (size_t)(end - *at));
+  const char *stop = start ? memchr(start + 1, '"', (size_t)(end - start - 1)) : NULL;
+  if (!stop) return false;
+  *out_word = (struct ap_text){start + 1, (size_t)(stop - start - 1)};
+  *at = stop + 1;
+  return true;
+}
+
+/* Of the names that the engine lists, one that is near the one it does not know. */
+static void suggest_candidate(const char *message, const char *list, ap_error *err) {
+  enum { CANDIDATES_MAX = 8 };
+  char names[CANDIDATES_MAX][64];
+  const char *candidates[CANDIDATES_MAX];
+  struct ap_text wanted;
+  struct ap_text word;
+  size_t count = 0;
+  const char *line = strchr(message, '\n');
+  const char *end = strchr(list, '\n');
+  if (!end) end = list + strlen(list);
+  /* Of "Table "o" does not have a column named "x"" it is the last. */
+  bool found = false;
+  for (const char *at = message; line && next_quoted(&at, line, &word); found = true) wanted = word;
+  while (found && count < CANDIDATES_MAX && next_quoted(&list, end, &word)) {
+    if (word.size >= sizeof(names[0])) continue;
+    memcpy(names[count], word.data, word.size);
+    names[count][word.size] = '\0';
+    candidates[count] = names[count];
+    count++;
+  }
+  const char *nearest = found ? ap_text_nearest(wanted, candidates, count) : NULL;
+  if (nearest) ap_error_hint(err, "did you mean '%s'?", nearest);
+}
+
+/* What the engine suggests becomes the hint. */
+static ap_status fail_query(const char *message, ap_error *err) {
+  static const char guess[] = "\nDid you mean \"";
+  static const char list[] = "\nCandidate bindings: ";
+  const char *guessed = strstr(message, guess);
+  const char *end = guessed ? strstr(guessed, "\"?") : NULL;
+  const char *listed = strstr(message, list);
+  ap_status status = AP_FAIL(err, AP_QUERY, "%s", message);
+  if (end && !memchr(guessed + 1, '\n', (size_t)(end - guessed - 1))) {
+    const char *name = guessed + sizeof(guess) - 1;
+    (void)AP_FAIL(err, AP_QUERY, "%.*s%s", (int)(guessed - message), message, end + 2);
+    ap_error_hint(err, "did you mean '%.*s'?", (int)(end - name), name);
+  } else if (listed) {
+    suggest_candidate(message, listed + sizeof(list) - 1, err);
+  }
+  return status;
+}
+
 ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, const char *message,
                           ap_error *err) {
   if (message == NULL) message = "the engine gave no reason";
@@ -136,7 +189,7 @@ ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, co
   }
   if (speaks_of_broken_parquet(message)) return AP_FAIL(err, AP_CORRUPT, "%s", message);
   if (type == DUCKDB_ERROR_IO) return fail_io(message, err);
-  return AP_FAIL(err, AP_QUERY, "%s", message);
+  return fail_query(message, err);
 }
 
 ap_status ap_chamber_fail_result(struct ap_chamber *chamber, duckdb_result *result, ap_error *err) {

@@ -55,6 +55,10 @@ ap_status ap_parse_timestamp_ms(struct ap_text text, int64_t *out_ms, ap_error *
   return status;
 }
 
+static void place(const struct ap_reference *reference, ap_error *err) {
+  if (reference->location >= 0) ap_error_position(err, (uint64_t)reference->location);
+}
+
 /* Complete a reference with the session's names; false: that cannot be. */
 static bool qualify(const struct ap_reference *reference, struct ap_text hive, struct ap_text box,
                     struct qualified *out_name, ap_error *out_reason) {
@@ -73,6 +77,7 @@ static bool qualify(const struct ap_reference *reference, struct ap_text hive, s
                   AP_TEXT_ARG(reference->schema), reference->schema.size > 0 ? "." : "",
                   AP_TEXT_ARG(reference->name), part);
     ap_error_hint(out_reason, "write hive.box.frame, or say USE hive.box first");
+    place(reference, out_reason);
   }
   return false;
 }
@@ -238,9 +243,13 @@ static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
   }
   bool unqualified = reference->schema.size == 0 && reference->catalog.size == 0;
   if (status == AP_NOT_FOUND && unqualified && reference->at == AP_REFERENCE_LATEST) {
-    if (resolution->unresolved.code == AP_OK) resolution->unresolved = missing;
+    if (resolution->unresolved.code == AP_OK) {
+      resolution->unresolved = missing;
+      place(reference, &resolution->unresolved);
+    }
     return forget_left_over(chamber, &name, err);
   }
+  place(reference, &missing);
   if (err != NULL) *err = missing;
   return status;
 }

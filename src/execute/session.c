@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "execute/statement_run.h"
+#include "plan/place.h"
 
 #define AP_WRITING_HINT                                                                  \
   "frames are written by append and overwrite: ap_frame_write in C, write_to_frame and " \
@@ -130,14 +131,42 @@ static ap_status drain(struct ArrowArrayStream *stream, ap_error *err) {
   return status;
 }
 
+/* A place that is known is one in the body, or in a query's own text; one that the engine draws is
+ * looked for. Both become one in the whole text. */
+static void place_error(const struct ap_statement *statement, ap_error *err) {
+  bool has_body = statement->body.size > 0;
+  bool is_query = has_body || statement->kind == AP_STATEMENT_QUERY;
+  struct ap_text part = has_body ? statement->body : statement->text;
+  size_t offset = 0;
+  if (err == NULL) return;
+  bool is_known = is_query && err->position > 0 && err->position <= part.size + 1;
+  if (is_known) {
+    offset = err->position - 1;
+  } else {
+    is_known = ap_sql_find_place(part, err->message, &offset);
+  }
+  if (!is_known && ap_sql_find_place(statement->text, err->message, &offset)) {
+    part = statement->text;
+    is_known = true;
+  }
+  err->position = 0;
+  if (!is_known) return;
+  AP_ASSERT(part.data >= statement->text.data);
+  ap_error_position(err, statement->offset + (size_t)(part.data - statement->text.data) + offset);
+}
+
 static ap_status run_all(struct ap_statement_run *run, const struct ap_statement *statements,
                          uint32_t count, struct ArrowArrayStream *out_stream, ap_error *err) {
   for (uint32_t i = 0; i < count; ++i) {
     struct ArrowArrayStream stream = {0};
     run->statement = &statements[i];
     run->is_last = i + 1 == count;
-    AP_TRY(run_statement(run, run->is_last ? out_stream : &stream, err));
-    if (!run->is_last) AP_TRY(drain(&stream, err));
+    ap_status status = run_statement(run, run->is_last ? out_stream : &stream, err);
+    if (status == AP_OK && !run->is_last) status = drain(&stream, err);
+    if (status != AP_OK) {
+      place_error(run->statement, err);
+      return status;
+    }
   }
   return AP_OK;
 }

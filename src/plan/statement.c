@@ -173,6 +173,7 @@ static ap_status parse_statement(struct ap_statement_parser *parser) {
   const struct ap_token *first = ap_parser_peek(parser);
   AP_ASSERT(parser->count > 0);
   parser->statement->text = ap_parser_rest(parser);
+  parser->statement->offset = (size_t)(first->source.data - parser->sql.data);
   if (ap_token_is_symbol(first, '(')) {
     set_head(parser, "SELECT");
     return parse_query(parser);

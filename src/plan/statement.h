@@ -52,6 +52,7 @@ struct ap_statement_column {
 struct ap_statement {
   enum ap_statement_kind kind;
   struct ap_text text; /* of the statement, without the closing semicolon */
+  size_t offset;       /* of it in the whole text */
   struct ap_text body;
   struct ap_text head; /* its first word, upper case */
   enum ap_scope scope;

@@ -79,6 +79,7 @@ ap_status ap_parser_expected(struct ap_statement_parser *parser, const char *wha
         AP_FAIL(parser->err, AP_SYNTAX, "line %u, column %u: expected %s, found %.*s", line, column,
                 what, token->source.size > 80 ? 80 : (int)token->source.size, token->source.data);
   }
+  ap_error_position(parser->err, (uint64_t)(at - parser->sql.data));
   const char *nearest = NULL;
   if (token->kind == AP_TOKEN_WORD) nearest = ap_text_nearest(token->value, words, word_count);
   if (nearest) ap_error_hint(parser->err, "did you mean %s?", nearest);

@@ -51,7 +51,9 @@ static ap_status fail_at(const struct ap_tokenizer *tokenizer, size_t offset, co
   unsigned line;
   unsigned column;
   ap_sql_place(tokenizer->sql, offset, &line, &column);
-  return AP_FAIL(err, AP_SYNTAX, "line %u, column %u: %s", line, column, what);
+  (void)AP_FAIL(err, AP_SYNTAX, "line %u, column %u: %s", line, column, what);
+  ap_error_position(err, offset);
+  return AP_SYNTAX;
 }
 
 /* Bytes of the blank at offset, 0 when there is none. The engine takes Unicode's spaces, which

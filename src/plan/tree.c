@@ -368,8 +368,13 @@ static ap_status engine_error(const struct ap_json *root, ap_error *err) {
     return AP_FAIL(err, AP_UNSUPPORTED, "%.*s", AP_TEXT_ARG(message));
   }
   if (position.size == 0) return AP_FAIL(err, AP_SYNTAX, "%.*s", AP_TEXT_ARG(message));
-  return AP_FAIL(err, AP_SYNTAX, "%.*s (at byte %.*s of the statement)", AP_TEXT_ARG(message),
-                 AP_TEXT_ARG(position));
+  int64_t offset = -1;
+  (void)AP_FAIL(err, AP_SYNTAX, "%.*s (at byte %.*s of the statement)", AP_TEXT_ARG(message),
+                AP_TEXT_ARG(position));
+  if (ap_text_parse_i64(position, &offset) && offset >= 0) {
+    ap_error_position(err, (uint64_t)offset);
+  }
+  return AP_SYNTAX;
 }
 
 ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_tree *out_tree,
