@@ -14,6 +14,7 @@
 #include "arrow/stream.h"
 #include "arrow/type.h"
 #include "cell/cell.h"
+#include "cell/constant.h"
 #include "cell/codec.h"
 #include "cell/draft.h"
 #include "port/env.h"
@@ -146,6 +147,14 @@ struct ap_run_control {
   int64_t deadline_us;          /* monotonic clock; 0: none. AP_TIMEOUT */
   struct ap_run_handle *handle; /* NULL: no other thread will ask */
 };
+
+/* The first row of a query of count columns; texts in the arena. What has no rows or more than one
+ * is AP_INTERNAL. */
+AP_MUST_CHECK ap_status ap_chamber_constants(struct ap_chamber *chamber, struct ap_text sql,
+                                             const struct ap_run_control *control,
+                                             struct ap_arena *arena,
+                                             struct ap_constant *out_constants, uint32_t count,
+                                             ap_error *err);
 
 /* Run one statement and stream its result; the chamber goes with the stream and comes back to the
  * pool when the stream is released (on failure too). Memory over the limit: AP_MEMORY_EXCEEDED. A

@@ -10,9 +10,9 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "execute/bind.h"
+#include "execute/choose.h"
 #include "execute/resolve.h"
 #include "execute/travel.h"
-#include "plan/prune.h"
 #include "plan/tree.h"
 
 #include <string.h>
@@ -25,6 +25,7 @@ struct query_run {
   struct ap_chamber *chamber;
   struct ap_tree tree;
   struct ap_resolution resolution;
+  struct ap_choices choices;
   const char *text;                      /* what runs; NULL: the request's own text */
   const struct ap_parameter *parameters; /* of what runs */
   uint32_t parameter_count;
@@ -60,86 +61,15 @@ static ap_status parse_query(struct query_run *run, ap_error *err) {
   return status;
 }
 
-static void as_prune_frame(const struct ap_snapshot *snapshot, struct ap_prune_frame *out_frame) {
-  *out_frame = (struct ap_prune_frame){
-      .schema = &snapshot->schema,
-      .schema_id = snapshot->schema_id,
-      .physical_names = snapshot->physical_names,
-      .partition_columns = snapshot->partition_columns,
-      .partition_column_count = snapshot->partition_column_count,
-      .cells = snapshot->cells,
-      .cell_count = snapshot->cell_count,
-  };
-}
-
-static void parameter_values(const struct ap_query_request *request, struct ap_value *values) {
-  for (uint32_t i = 0; i < request->parameter_count; ++i) {
-    const struct ap_parameter *parameter = &request->parameters[i];
-    values[i] = (struct ap_value){.kind = AP_VALUE_NONE};
-    if (parameter->name.size > 0) continue; /* only positions are looked up */
-    if (parameter->kind == AP_PARAMETER_INTEGER) {
-      values[i] = (struct ap_value){.kind = AP_VALUE_INTEGER, .decimal = parameter->i64};
-    } else if (parameter->kind == AP_PARAMETER_DATE) {
-      values[i] = (struct ap_value){.kind = AP_VALUE_DATE, .i64 = parameter->i64};
-    } else if (parameter->kind == AP_PARAMETER_FLOAT) {
-      values[i] = (struct ap_value){.kind = AP_VALUE_FLOAT, .f64 = parameter->f64};
-    }
-  }
-}
-
-static ap_status prune(struct query_run *run, struct ap_prune_result *results, ap_error *err) {
-  uint32_t count = run->tree.reference_count;
-  const struct ap_prune_frame **frames =
-      AP_ARENA_ARRAY(&run->arena, const struct ap_prune_frame *, count + 1);
-  struct ap_value *values =
-      AP_ARENA_ARRAY(&run->arena, struct ap_value, run->request->parameter_count + 1);
-  if (frames == NULL || values == NULL) return AP_FAIL_MEMORY(err);
-  for (uint32_t i = 0; i < count; ++i) {
-    const struct ap_resolved *resolved = run->resolution.by_reference[i];
-    if (resolved == NULL) continue;
-    struct ap_prune_frame *frame = AP_ARENA_NEW(&run->arena, struct ap_prune_frame);
-    if (frame == NULL) return AP_FAIL_MEMORY(err);
-    as_prune_frame(resolved->snapshot, frame);
-    frames[i] = frame;
-  }
-  parameter_values(run->request, values);
-  const struct ap_prune_parameters parameters = {values, run->request->parameter_count};
-  return ap_prune(&run->arena, &run->tree, frames, &parameters, results, err);
-}
-
-/* Cells that any reference to this frame needs, in the snapshot's order. */
-static ap_status keep_cells(struct query_run *run, const struct ap_prune_result *results,
-                            const struct ap_resolved *resolved, struct ap_cell ***out_cells,
-                            uint32_t *out_count, ap_error *err) {
-  uint32_t total = resolved->snapshot->cell_count;
-  bool *kept = AP_ARENA_ARRAY(&run->arena, bool, total + 1);
-  struct ap_cell **cells = AP_ARENA_ARRAY(&run->arena, struct ap_cell *, total + 1);
-  if (kept == NULL || cells == NULL) return AP_FAIL_MEMORY(err);
-  for (uint32_t i = 0; i < run->tree.reference_count; ++i) {
-    if (run->resolution.by_reference[i] != resolved) continue;
-    for (uint32_t k = 0; k < results[i].kept_count; ++k) {
-      AP_ASSERT(results[i].kept[k] < total);
-      kept[results[i].kept[k]] = true;
-    }
-  }
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < total; ++i) {
-    if (kept[i]) cells[count++] = resolved->snapshot->cells[i];
-  }
-  run->timing.cells_total += total;
-  run->timing.cells_read += count;
-  *out_cells = cells;
-  *out_count = count;
-  return AP_OK;
-}
-
-static ap_status bind_frame(struct query_run *run, const struct ap_prune_result *results,
-                            const struct ap_resolved *resolved, ap_error *err) {
-  struct ap_cell **cells = NULL;
-  struct ap_bind_request request = {
-      .frame = resolved->frame, .snapshot = resolved->snapshot, .view_name = resolved->view_name};
-  AP_TRY(keep_cells(run, results, resolved, &cells, &request.cell_count, err));
-  request.cells = cells;
+static ap_status bind_frame(struct query_run *run, const struct ap_choice *choice, ap_error *err) {
+  const struct ap_resolved *resolved = choice->resolved;
+  struct ap_bind_request request = {.frame = resolved->frame,
+                                    .snapshot = resolved->snapshot,
+                                    .view_name = resolved->view_name,
+                                    .cells = choice->cells,
+                                    .cell_count = choice->cell_count};
+  run->timing.cells_total += resolved->snapshot->cell_count;
+  run->timing.cells_read += choice->cell_count;
   return ap_bind_cells(run->node, run->chamber, &request, &run->arena, err);
 }
 
@@ -226,17 +156,16 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
   AP_TRY(ap_resolve(run->node, run->chamber, &run->tree, run->request->hive, run->request->box,
                     &run->arena, &run->resolution, err));
   lap(run, &since, &run->timing.discover_us);
-  struct ap_prune_result *results =
-      AP_ARENA_ARRAY(&run->arena, struct ap_prune_result, run->tree.reference_count + 1);
-  if (results == NULL) return AP_FAIL_MEMORY(err);
-  AP_TRY(prune(run, results, err));
+  AP_TRY(ap_choose_cells(run->node, run->chamber, run->request, &run->tree, &run->resolution,
+                         &run->arena, &run->choices, err));
   AP_TRY(rename_references(run, err));
   lap(run, &since, &run->timing.plan_us);
-  for (uint32_t i = 0; i < run->resolution.count; ++i) {
-    AP_TRY(bind_frame(run, results, run->resolution.items[i], err));
+  for (uint32_t i = 0; i < run->choices.count; ++i) {
+    AP_TRY(bind_frame(run, &run->choices.items[i], err));
   }
   AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
   AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.is_rewritten_wrongly, err));
+  AP_TRY(ap_choices_check_clock(run->node, &run->choices, err));
   lap(run, &since, &run->timing.read_us);
   return AP_OK;
 }

@@ -42,23 +42,57 @@ static ap_status prune_cells(struct ap_arena *arena, const struct ap_prune_expr 
   return AP_OK;
 }
 
-static ap_status prune_reference(struct ap_arena *arena, const struct ap_tree *tree, uint32_t index,
-                                 const struct ap_prune_scope *scope,
-                                 const struct ap_prune_frame *frame,
-                                 const struct ap_prune_parameters *parameters,
-                                 struct ap_prune_result *result, ap_error *err) {
+struct pruning {
+  struct ap_arena *arena;
+  const struct ap_tree *tree;
+  const struct ap_prune_frame *const *frames;
+  const struct ap_prune_parameters *parameters;
+  uint32_t reference;
+  struct ap_prune_result *result;
+  bool needs_statistics;
+};
+
+/* One condition as an expression; UNKNOWN when it may not prune after all. */
+static ap_status compile_filter(struct pruning *pruning, const struct ap_filter *filter,
+                                const struct ap_prune_expr **out_expr, ap_error *err) {
+  static const struct ap_prune_expr unknown = {.kind = AP_PRUNE_UNKNOWN};
+  struct ap_prune_scopes scopes;
+  AP_TRY(ap_prune_scope_make(pruning->arena, pruning->tree, pruning->frames, filter, &scopes, err));
   struct ap_prune_compiler compiler = {
-      .arena = arena,
-      .scope = scope,
-      .reference = index,
-      .frame = frame,
-      .parameters = parameters,
+      .arena = pruning->arena,
+      .scopes = &scopes,
+      .reference = pruning->reference,
+      .frame = pruning->frames[pruning->reference],
+      .parameters = pruning->parameters,
   };
-  const struct ap_prune_expr *expr =
-      ap_prune_compile(&compiler, ap_json_find(tree->references[index].select, "where_clause"));
+  *out_expr = ap_prune_compile(&compiler, filter->condition);
   if (compiler.out_of_memory) return AP_FAIL_MEMORY(err);
-  result->had_condition = compiler.had_condition;
-  return prune_cells(arena, expr, frame, compiler.needs_statistics, result, err);
+  if (filter->null_extended && ap_prune_evaluate_nulls(*out_expr) & AP_PRUNE_TRUE) {
+    *out_expr = &unknown;
+    return AP_OK;
+  }
+  pruning->result->had_condition = pruning->result->had_condition || compiler.had_condition;
+  pruning->needs_statistics = pruning->needs_statistics || compiler.needs_statistics;
+  return AP_OK;
+}
+
+static ap_status prune_reference(struct pruning *pruning, ap_error *err) {
+  const struct ap_prune_frame *frame = pruning->frames[pruning->reference];
+  const struct ap_reference *reference = &pruning->tree->references[pruning->reference];
+  uint32_t count = 0;
+  for (const struct ap_filter *filter = reference->filters; filter; filter = filter->next) count++;
+  if (count == 0 || reference->sampled) {
+    return keep_all(pruning->arena, frame, pruning->result, err);
+  }
+  const struct ap_prune_expr **children =
+      AP_ARENA_ARRAY(pruning->arena, const struct ap_prune_expr *, count);
+  if (!children) return AP_FAIL_MEMORY(err);
+  count = 0;
+  for (const struct ap_filter *filter = reference->filters; filter; filter = filter->next) {
+    AP_TRY(compile_filter(pruning, filter, &children[count++], err));
+  }
+  const struct ap_prune_expr all = {.kind = AP_PRUNE_AND, .children = children, .count = count};
+  return prune_cells(pruning->arena, &all, frame, pruning->needs_statistics, pruning->result, err);
 }
 
 ap_status ap_prune(struct ap_arena *arena, const struct ap_tree *tree,
@@ -66,16 +100,15 @@ ap_status ap_prune(struct ap_arena *arena, const struct ap_tree *tree,
                    const struct ap_prune_parameters *parameters,
                    struct ap_prune_result *out_results, ap_error *err) {
   for (uint32_t i = 0; i < tree->reference_count; i++) {
-    const struct ap_reference *reference = &tree->references[i];
     out_results[i] = (struct ap_prune_result){.kept = NULL};
     if (!frames[i]) continue;
-    if (!reference->has_select || reference->null_extended || reference->sampled) {
-      AP_TRY(keep_all(arena, frames[i], &out_results[i], err));
-      continue;
-    }
-    struct ap_prune_scope scope;
-    AP_TRY(ap_prune_scope_make(arena, tree, frames, reference->select, &scope, err));
-    AP_TRY(prune_reference(arena, tree, i, &scope, frames[i], parameters, &out_results[i], err));
+    struct pruning pruning = {.arena = arena,
+                              .tree = tree,
+                              .frames = frames,
+                              .parameters = parameters,
+                              .reference = i,
+                              .result = &out_results[i]};
+    AP_TRY(prune_reference(&pruning, err));
   }
   return AP_OK;
 }
@@ -120,11 +153,13 @@ ap_status ap_prune_exact(struct ap_arena *arena, const struct ap_tree *tree,
     return AP_FAIL(err, AP_UNSUPPORTED, "the condition must be one expression over the frame");
   }
   const struct ap_prune_frame *frames[] = {frame};
-  struct ap_prune_scope scope;
-  AP_TRY(ap_prune_scope_make(arena, tree, frames, tree->references[0].select, &scope, err));
-  struct ap_prune_compiler compiler = {.arena = arena, .scope = &scope, .frame = frame};
+  const struct ap_json *select = tree->references[0].select;
+  const struct ap_filter filter = {.from = ap_json_find(select, "from_table")};
+  struct ap_prune_scopes scopes;
+  AP_TRY(ap_prune_scope_make(arena, tree, frames, &filter, &scopes, err));
+  struct ap_prune_compiler compiler = {.arena = arena, .scopes = &scopes, .frame = frame};
   const struct ap_prune_expr *expr =
-      ap_prune_compile(&compiler, ap_json_find(tree->references[0].select, "where_clause"));
+      ap_prune_compile(&compiler, ap_json_find(select, "where_clause"));
   if (compiler.out_of_memory) return AP_FAIL_MEMORY(err);
   if (compiler.refusal) {
     ap_status status = AP_FAIL(err, AP_UNSUPPORTED,

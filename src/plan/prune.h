@@ -2,19 +2,21 @@
  *
  * Pruning: which cells a query cannot need.
  *
- * The WHERE of the SELECT in whose FROM a reference stands is evaluated over each cell's partition
- * values and statistics in sets of possible answers {true, false, null}; a cell goes only when true
- * is impossible. Anything not understood has every answer, so a wrong answer cannot come from here,
- * only more reading.
+ * The conditions that rows of a reference must meet (tree.h) are evaluated over each cell's
+ * partition values and statistics in sets of possible answers {true, false, null}; a cell goes only
+ * when true is impossible. Anything not understood has every answer, so a wrong answer cannot come
+ * from here, only more reading.
  * Understood: AND, OR, NOT, =, <>, <, <=, >, >=, IS [NOT] DISTINCT FROM, [NOT] IN, [NOT] BETWEEN,
- * IS [NOT] NULL, LIKE 'prefix%', constants and casts of constants, casts of columns that keep the
- * order, comparisons either way round.
+ * IS [NOT] NULL, LIKE 'prefix%', starts_with, comparisons either way round; constants, parameters
+ * and what the engine has made of functions of constants (fold.h); columns, casts of columns that
+ * keep the order, and functions that keep it: sums, year, date_trunc, left.
  * Pure: no I/O.
  */
 #ifndef AP_PLAN_PRUNE_H
 #define AP_PLAN_PRUNE_H
 
 #include "cell/cell.h"
+#include "plan/fold.h"
 #include "plan/tree.h"
 
 /* What a reference resolved to: the frame at a version, seen without ledger or store. */
@@ -36,10 +38,12 @@ struct ap_prune_result {
   bool had_condition; /* some part of the WHERE speaks of this frame */
 };
 
-/* Parameters of the statement by position ($1 is index 0): constants for pruning. NONE: unknown. */
+/* What is known of the statement beside its text. Parameters by position ($1 is index 0), NONE:
+ * unknown. */
 struct ap_prune_parameters {
   const struct ap_value *values;
   uint32_t count;
+  const struct ap_folds *folds; /* constants the engine has evaluated; NULL: none */
 };
 
 /* frames[i] belongs to tree->references[i]; NULL where the reference is no frame (a view, a file, a

@@ -17,7 +17,7 @@ struct range {
 /* What is evaluated. */
 struct cell_view {
   const struct ap_prune_frame *frame;
-  const struct ap_cell *cell;
+  const struct ap_cell *cell; /* NULL: one row of nulls */
   const struct ap_cell_statistics *statistics;
 };
 
@@ -81,16 +81,32 @@ static struct range statistics_range(const struct cell_view *view,
   return range;
 }
 
+static struct range constant_range(const struct ap_prune_operand *operand) {
+  struct range range = {.min = operand->value, .max = operand->value, .may_be_value = true};
+  if (operand->is_moving) range.max = operand->latest;
+  return range;
+}
+
 static struct range range_of(const struct cell_view *view, const struct ap_prune_operand *operand) {
-  if (operand->kind == AP_PRUNE_NULL_CONSTANT) return (struct range){.may_be_null = true};
-  if (operand->kind == AP_PRUNE_CONSTANT) {
-    return (struct range){.min = operand->value, .max = operand->value, .may_be_value = true};
+  switch (operand->kind) {
+    case AP_PRUNE_NULL_CONSTANT:
+      return (struct range){.may_be_null = true};
+    case AP_PRUNE_CONSTANT:
+      return constant_range(operand);
+    case AP_PRUNE_INTERVAL:
+      return unknown_range;
+    case AP_PRUNE_COLUMN:
+      break;
   }
+  if (!view->cell) return (struct range){.may_be_null = true};
   struct range range =
       operand->partition >= 0 ? partition_range(view, operand) : statistics_range(view, operand);
   if (operand->widened) {
     range.min.is_double = true;
     range.max.is_double = true;
+  }
+  if (operand->steps && range.may_be_value) {
+    ap_prune_steps_apply(operand->steps, &range.min, &range.max, &range.may_be_null);
   }
   return range;
 }
@@ -265,5 +281,10 @@ static uint8_t evaluate(const struct ap_prune_expr *expr, const struct cell_view
 uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
                           const struct ap_cell *cell, const struct ap_cell_statistics *statistics) {
   const struct cell_view view = {.frame = frame, .cell = cell, .statistics = statistics};
+  return evaluate(expr, &view);
+}
+
+uint8_t ap_prune_evaluate_nulls(const struct ap_prune_expr *expr) {
+  const struct cell_view view = {.cell = NULL};
   return evaluate(expr, &view);
 }

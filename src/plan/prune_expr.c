@@ -102,7 +102,7 @@ static bool column_operand(struct ap_prune_compiler *compiler, const struct ap_j
   }
   uint32_t reference;
   uint32_t field;
-  if (!ap_prune_scope_resolve(compiler->scope, names, &reference, &field) ||
+  if (!ap_prune_scope_resolve(compiler->scopes, names, &reference, &field) ||
       reference != compiler->reference) {
     (void)refuse(compiler, "the name", name);
     return false;
@@ -131,10 +131,67 @@ static bool parameter_operand(struct ap_prune_compiler *compiler, const struct a
   return false;
 }
 
-/* A constant or a column, with casts that keep it. */
+static bool operand_of(struct ap_prune_compiler *compiler, const struct ap_json *node,
+                       struct ap_prune_operand *out_operand);
+
+/* What the engine has evaluated, unless a column has the name of its clock. */
+static bool folded_operand(struct ap_prune_compiler *compiler, const struct ap_json *node,
+                           struct ap_prune_operand *out_operand) {
+  const struct ap_prune_parameters *parameters = compiler->parameters;
+  const struct ap_fold *fold = parameters ? ap_fold_of(parameters->folds, node) : NULL;
+  if (!fold) return false;
+  if (fold->clock.size > 0 && !ap_prune_scope_lacks(compiler->scopes, fold->clock)) return false;
+  return ap_prune_folded(fold, out_operand);
+}
+
+static bool cast_operand(struct ap_prune_compiler *compiler, const struct ap_json *node,
+                         struct ap_prune_operand *out_operand) {
+  const struct ap_json *cast_type = ap_json_find(node, "cast_type");
+  if (!operand_of(compiler, ap_json_find(node, "child"), out_operand)) return false;
+  if (ap_prune_cast(out_operand, cast_type)) return true;
+  if (out_operand->kind == AP_PRUNE_COLUMN &&
+      ap_prune_step_cast(compiler->arena, out_operand, ap_prune_cast_kind(cast_type),
+                         &compiler->out_of_memory)) {
+    return true;
+  }
+  return refuse_operand(compiler, node);
+}
+
+/* A function of one column and constants. */
+static bool function_operand(struct ap_prune_compiler *compiler, const struct ap_json *node,
+                             struct ap_prune_operand *out_operand) {
+  enum { ARGUMENTS_MAX = 3 };
+  struct ap_prune_operand operands[ARGUMENTS_MAX];
+  const struct ap_json *children = ap_json_find(node, "children");
+  struct ap_text name = text_of(node, "function_name");
+  if (!children || children->kind != AP_JSON_ARRAY || children->count < 1 ||
+      children->count > ARGUMENTS_MAX || text_of(node, "catalog").size > 0) {
+    return refuse_operand(compiler, node);
+  }
+  uint32_t columns = 0;
+  uint32_t at = 0;
+  for (uint32_t i = 0; i < children->count; i++) {
+    if (!operand_of(compiler, &children->items[i], &operands[i])) return false;
+    if (operands[i].kind != AP_PRUNE_COLUMN) continue;
+    columns++;
+    at = i;
+  }
+  bool understood = false;
+  if (columns == 0 && children->count == 1 && ap_text_equal_string(name, "-")) {
+    understood = ap_prune_negate(&operands[0]);
+  } else if (columns == 1) {
+    understood = ap_prune_step_call(compiler->arena, name, operands, children->count, at,
+                                    &compiler->out_of_memory);
+  }
+  *out_operand = operands[at];
+  return understood || refuse_operand(compiler, node);
+}
+
+/* A constant or a column, with casts and functions that keep its order. */
 static bool operand_of(struct ap_prune_compiler *compiler, const struct ap_json *node,
                        struct ap_prune_operand *out_operand) {
   struct ap_text class = text_of(node, "class");
+  if (folded_operand(compiler, node, out_operand)) return true;
   if (ap_text_equal_string(class, "COLUMN_REF")) {
     bool comparable = false;
     if (!column_operand(compiler, node, out_operand, &comparable)) return false;
@@ -143,20 +200,13 @@ static bool operand_of(struct ap_prune_compiler *compiler, const struct ap_json 
   if (ap_text_equal_string(class, "PARAMETER")) {
     return parameter_operand(compiler, node, out_operand);
   }
-  bool understood = false;
-  if (ap_text_equal_string(class, "CONSTANT")) {
-    understood = ap_prune_constant(ap_json_find(node, "value"), out_operand);
-  } else if (ap_text_equal_string(class, "CAST")) {
-    if (!operand_of(compiler, ap_json_find(node, "child"), out_operand)) return false;
-    understood = ap_prune_cast(out_operand, ap_json_find(node, "cast_type"));
-  } else if (ap_text_equal_string(class, "FUNCTION") && member_is(node, "function_name", "-")) {
-    const struct ap_json *children = ap_json_find(node, "children");
-    if (children && children->kind == AP_JSON_ARRAY && children->count == 1) {
-      if (!operand_of(compiler, &children->items[0], out_operand)) return false;
-      understood = ap_prune_negate(out_operand);
-    }
+  if (ap_text_equal_string(class, "CAST")) return cast_operand(compiler, node, out_operand);
+  if (ap_text_equal_string(class, "FUNCTION")) return function_operand(compiler, node, out_operand);
+  if (ap_text_equal_string(class, "CONSTANT") &&
+      ap_prune_constant(ap_json_find(node, "value"), out_operand)) {
+    return true;
   }
-  return understood || refuse_operand(compiler, node);
+  return refuse_operand(compiler, node);
 }
 
 static void note_column(struct ap_prune_compiler *compiler,
@@ -287,7 +337,7 @@ static bool sortable(const struct ap_prune_operand *items, uint32_t count) {
   enum ap_value_kind kind = AP_VALUE_NONE;
   for (uint32_t i = 0; i < count; i++) {
     if (items[i].kind == AP_PRUNE_NULL_CONSTANT) continue;
-    if (items[i].kind != AP_PRUNE_CONSTANT) return false;
+    if (items[i].kind != AP_PRUNE_CONSTANT || items[i].is_moving) return false;
     enum ap_value_kind own = items[i].value.kind;
     if (own == AP_VALUE_DECIMAL) own = AP_VALUE_INTEGER;
     if (kind != AP_VALUE_NONE && own != kind) return false;
@@ -405,34 +455,72 @@ static const struct ap_prune_expr *compile_conjunction(struct ap_prune_compiler 
   return expr;
 }
 
-/* The pattern up to its first wildcard. *out_whole: nothing but one '%' follows. False when the
- * pattern is no constant text. */
-static bool prefix_of(const struct ap_json *pattern, const struct ap_json *escape, bool is_like,
-                      struct ap_text *out_prefix, bool *out_whole) {
+/* A text that is a constant, and not a parameter's. */
+static bool constant_text(struct ap_prune_compiler *compiler, const struct ap_json *node,
+                          struct ap_text *out_text) {
   struct ap_prune_operand operand;
-  struct ap_prune_operand escape_operand = {.kind = AP_PRUNE_CONSTANT};
-  if (!member_is(pattern, "class", "CONSTANT") ||
-      !ap_prune_constant(ap_json_find(pattern, "value"), &operand) || !operand.literal) {
+  bool understood = folded_operand(compiler, node, &operand) ||
+                    (member_is(node, "class", "CONSTANT") &&
+                     ap_prune_constant(ap_json_find(node, "value"), &operand));
+  if (!understood || operand.kind != AP_PRUNE_CONSTANT || operand.value.kind != AP_VALUE_TEXT) {
     return false;
   }
-  struct ap_text text = operand.value.text;
+  *out_text = operand.value.text;
+  return true;
+}
+
+enum pattern {
+  PATTERN_UNKNOWN,
+  PATTERN_EQUAL,  /* no wildcard: the text itself */
+  PATTERN_PREFIX, /* nothing but one '%' follows */
+  PATTERN_MORE,   /* a prefix and more */
+};
+
+/* The pattern up to its first wildcard. */
+static enum pattern read_pattern(struct ap_prune_compiler *compiler, const struct ap_json *pattern,
+                                 const struct ap_json *escape, bool is_like,
+                                 struct ap_text *out_prefix) {
+  struct ap_text text;
+  struct ap_text escape_text = {0};
+  if (!constant_text(compiler, pattern, &text)) return PATTERN_UNKNOWN;
   *out_prefix = text;
-  *out_whole = true;
-  if (!is_like) return true;
-  if (escape && (!member_is(escape, "class", "CONSTANT") ||
-                 !ap_prune_constant(ap_json_find(escape, "value"), &escape_operand) ||
-                 !escape_operand.literal || escape_operand.value.text.size != 1)) {
-    return false;
+  if (!is_like) return PATTERN_PREFIX;
+  if (escape && (!constant_text(compiler, escape, &escape_text) || escape_text.size != 1)) {
+    return PATTERN_UNKNOWN;
   }
   size_t size = 0;
   while (size < text.size && text.data[size] != '%' && text.data[size] != '_' &&
-         !(escape && text.data[size] == escape_operand.value.text.data[0])) {
+         !(escape && text.data[size] == escape_text.data[0])) {
     size++;
   }
   *out_prefix = (struct ap_text){text.data, size};
-  *out_whole = size + 1 == text.size && text.data[size] == '%' &&
-               !(escape && escape_operand.value.text.data[0] == '%');
-  return true;
+  if (size == text.size) return PATTERN_EQUAL;
+  bool is_last = size + 1 == text.size && text.data[size] == '%';
+  return is_last && !(escape && escape_text.data[0] == '%') ? PATTERN_PREFIX : PATTERN_MORE;
+}
+
+/* A text column, or part of one, and what it begins with, or is. */
+static const struct ap_prune_expr *compile_prefix(struct ap_prune_compiler *compiler,
+                                                  const struct ap_json *node, enum pattern pattern,
+                                                  struct ap_text prefix) {
+  struct ap_prune_expr *expr = new_expr(compiler, AP_PRUNE_PREFIX);
+  if (!expr) return &unknown_expr;
+  if (!operand_of(compiler, &ap_json_find(node, "children")->items[0], &expr->left)) {
+    return &unknown_expr;
+  }
+  if (expr->left.kind != AP_PRUNE_COLUMN || expr->left.type.kind != AP_TYPE_STRING) {
+    return refuse_node(compiler, node);
+  }
+  if (pattern == PATTERN_EQUAL) {
+    struct ap_prune_operand text = {.kind = AP_PRUNE_CONSTANT, .type = expr->left.type};
+    text.value = (struct ap_value){.kind = AP_VALUE_TEXT, .text = prefix};
+    return compare(compiler, AP_PRUNE_EQUAL, &expr->left, &text);
+  }
+  expr->prefix = prefix;
+  expr->whole = pattern == PATTERN_PREFIX;
+  note_column(compiler, &expr->left);
+  if (!expr->whole) (void)refuse(compiler, "a pattern with more than", prefix);
+  return expr;
 }
 
 static const struct ap_prune_expr *compile_function(struct ap_prune_compiler *compiler,
@@ -455,19 +543,12 @@ static const struct ap_prune_expr *compile_function(struct ap_prune_compiler *co
     if (!children || children->kind != AP_JSON_ARRAY || children->count != functions[i].arguments) {
       break;
     }
-    struct ap_prune_expr *expr = new_expr(compiler, AP_PRUNE_PREFIX);
     const struct ap_json *escape = children->count == 3 ? &children->items[2] : NULL;
-    if (!expr) return &unknown_expr;
-    if (!prefix_of(&children->items[1], escape, functions[i].is_like, &expr->prefix,
-                   &expr->whole)) {
-      break;
-    }
-    if (!operand_of(compiler, &children->items[0], &expr->left)) return &unknown_expr;
-    if (expr->left.kind != AP_PRUNE_COLUMN || expr->left.type.kind != AP_TYPE_STRING) break;
-    note_column(compiler, &expr->left);
-    if (!expr->whole) {
-      (void)refuse(compiler, "a pattern with more than", expr->prefix);
-    }
+    struct ap_text prefix;
+    enum pattern pattern =
+        read_pattern(compiler, &children->items[1], escape, functions[i].is_like, &prefix);
+    if (pattern == PATTERN_UNKNOWN) break;
+    const struct ap_prune_expr *expr = compile_prefix(compiler, node, pattern, prefix);
     return map(compiler, expr, functions[i].negated ? map_not : map_same);
   }
   return refuse_node(compiler, node);
@@ -479,7 +560,9 @@ static const struct ap_prune_expr *compile_plain(struct ap_prune_compiler *compi
   struct ap_prune_operand operand;
   if (!operand_of(compiler, node, &operand)) return &unknown_expr;
   if (operand.kind == AP_PRUNE_NULL_CONSTANT) return answer(compiler, AP_PRUNE_NULL);
-  if (operand.type.kind != AP_TYPE_BOOLEAN || operand.parameter) return refuse_node(compiler, node);
+  if (operand.type.kind != AP_TYPE_BOOLEAN || operand.parameter || operand.is_moving) {
+    return refuse_node(compiler, node);
+  }
   if (operand.kind == AP_PRUNE_CONSTANT) {
     return answer(compiler, operand.value.i64 ? AP_PRUNE_TRUE : AP_PRUNE_FALSE);
   }

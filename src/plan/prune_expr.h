@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The insides of pruning, shared by its files and not for use outside plan: the items of a FROM
- * clause (prune_scope.c), constants and what they may be compared with (prune_value.c), a WHERE as
- * a small expression (prune_expr.c) and its evaluation over a cell in sets of answers
- * (prune_eval.c).
- * Pure; arena memory.
+ * clause (prune_scope.c), constants and what they may be compared with (prune_value.c), functions
+ * of a column that keep its order (prune_step.c), a WHERE as a small expression (prune_expr.c) and
+ * its evaluation over a cell in sets of answers (prune_eval.c). Pure; arena memory.
  */
 #ifndef AP_PLAN_PRUNE_EXPR_H
 #define AP_PLAN_PRUNE_EXPR_H
 
+#include "plan/fold.h"
 #include "plan/prune.h"
 
 /* One thing in a FROM clause that has columns. */
@@ -17,6 +17,7 @@ struct ap_prune_item {
   struct ap_text schema;
   struct ap_text catalog;
   bool has_alias;
+  const struct ap_json *node;
   int32_t reference;                  /* -1: not a reference (a subquery, function, CTE) */
   const struct ap_prune_frame *frame; /* NULL: its columns are unknown */
 };
@@ -28,14 +29,34 @@ struct ap_prune_scope {
   bool opaque; /* nothing can be said about any name */
 };
 
+/* One SELECT of a set operation. */
+struct ap_prune_branch {
+  const struct ap_json *select;
+  struct ap_prune_scope scope;
+};
+
+/* Where the names of a filter's condition are looked up, from the outside in. */
+struct ap_prune_scopes {
+  struct ap_prune_scope from;
+  uint32_t step_count;
+  struct ap_prune_scope_step {
+    const struct ap_tree_step *step;
+    struct ap_prune_scope scope;      /* FROM of step->select */
+    struct ap_prune_branch *branches; /* all of step->set, the first one names the columns */
+    uint32_t branch_count;
+  } * steps; /* outermost first */
+};
+
 AP_MUST_CHECK ap_status ap_prune_scope_make(struct ap_arena *arena, const struct ap_tree *tree,
                                             const struct ap_prune_frame *const *frames,
-                                            const struct ap_json *select,
-                                            struct ap_prune_scope *out_scope, ap_error *err);
+                                            const struct ap_filter *filter,
+                                            struct ap_prune_scopes *out_scopes, ap_error *err);
 
 /* Which reference's which field the names of a COLUMN_REF mean; false when that is not certain. */
-bool ap_prune_scope_resolve(const struct ap_prune_scope *scope, const struct ap_json *names,
+bool ap_prune_scope_resolve(const struct ap_prune_scopes *scopes, const struct ap_json *names,
                             uint32_t *out_reference, uint32_t *out_field);
+/* Whether no column of that name is in reach of the condition. */
+bool ap_prune_scope_lacks(const struct ap_prune_scopes *scopes, struct ap_text name);
 
 /* The answers that an expression may have over a cell's rows. No bit: the cell has no rows. */
 enum {
@@ -49,6 +70,42 @@ enum ap_prune_operand_kind {
   AP_PRUNE_CONSTANT,
   AP_PRUNE_NULL_CONSTANT,
   AP_PRUNE_COLUMN,
+  AP_PRUNE_INTERVAL, /* months, days, value.i64 microseconds; meets only times in sums */
+};
+
+enum ap_prune_unit {
+  AP_PRUNE_YEAR,
+  AP_PRUNE_QUARTER,
+  AP_PRUNE_MONTH,
+  AP_PRUNE_WEEK,
+  AP_PRUNE_DAY,
+  AP_PRUNE_HOUR,
+  AP_PRUNE_MINUTE,
+  AP_PRUNE_SECOND,
+};
+
+enum ap_prune_step_kind {
+  AP_PRUNE_STEP_ADD,      /* value + number (dates: days), or + f64 */
+  AP_PRUNE_STEP_SUBTRACT, /* number - value */
+  AP_PRUNE_STEP_MULTIPLY,
+  AP_PRUNE_STEP_INTERVAL, /* time + months (dates only) + micros */
+  AP_PRUNE_STEP_TRUNCATE, /* to the unit */
+  AP_PRUNE_STEP_YEAR_OF,
+  AP_PRUNE_STEP_DATE,   /* the day of a time */
+  AP_PRUNE_STEP_DOUBLE, /* an integer as a double */
+  AP_PRUNE_STEP_CUT,    /* the first number characters */
+};
+
+/* A function applied to a column, and those applied before it. */
+struct ap_prune_step {
+  const struct ap_prune_step *inner;
+  enum ap_prune_step_kind kind;
+  enum ap_prune_unit unit;
+  bool turns; /* the order round */
+  ap_int128 number;
+  double f64;
+  int64_t months;
+  int64_t micros;
 };
 
 struct ap_prune_operand {
@@ -59,8 +116,13 @@ struct ap_prune_operand {
   bool literal;          /* a plain 'text', which takes the type of what it meets */
   bool parameter;        /* may be cast to what it meets */
   bool widened;          /* a float column cast to double */
-  uint32_t field;        /* COLUMN: index into the schema */
-  int32_t partition;     /* COLUMN: index into the partition values; -1: not partitioned by it */
+  bool is_moving;        /* CONSTANT: anything from value to latest, depending on the clock */
+  struct ap_value latest;
+  int32_t months; /* INTERVAL */
+  int32_t days;
+  const struct ap_prune_step *steps; /* COLUMN: what is done to it, the last first; NULL: nothing */
+  uint32_t field;                    /* COLUMN: index into the schema */
+  int32_t partition; /* COLUMN: index into the partition values; -1: not partitioned by it */
 };
 
 /* A CONSTANT node's value, a parameter's value, a column of that type. False: not understood. */
@@ -71,6 +133,21 @@ bool ap_prune_column(const struct ap_type *type, struct ap_prune_operand *out_op
 bool ap_prune_cast(struct ap_prune_operand *operand, const struct ap_json *cast_type);
 /* -x in place, for constants. */
 bool ap_prune_negate(struct ap_prune_operand *operand);
+/* What the engine evaluated. */
+bool ap_prune_folded(const struct ap_fold *fold, struct ap_prune_operand *out_operand);
+
+/* prune_step.c: a function of operands[at], a column, and constants becomes a step of the column;
+ * false when it does not keep the order or is not known. */
+bool ap_prune_step_call(struct ap_arena *arena, struct ap_text name,
+                        struct ap_prune_operand *operands, uint32_t count, uint32_t at,
+                        bool *out_of_memory);
+bool ap_prune_step_cast(struct ap_arena *arena, struct ap_prune_operand *column,
+                        enum ap_type_kind to, bool *out_of_memory);
+void ap_prune_steps_apply(const struct ap_prune_step *steps, struct ap_value *min,
+                          struct ap_value *max, bool *may_be_null);
+/* The kind of a cast's target; AP_TYPE_NULL: none of those known here. */
+enum ap_type_kind ap_prune_cast_kind(const struct ap_json *cast_type);
+
 /* Whether the operands of one comparison, IN or BETWEEN (the tested one first) are compared by the
  * engine just as ap_value_compare and ap_value_surely_less do it. Gives literals their type. */
 bool ap_prune_unify(struct ap_prune_operand *operands, uint32_t count);
@@ -115,7 +192,7 @@ struct ap_prune_expr {
 
 struct ap_prune_compiler {
   struct ap_arena *arena;
-  const struct ap_prune_scope *scope;
+  const struct ap_prune_scopes *scopes;
   uint32_t reference; /* the one that is to be pruned */
   const struct ap_prune_frame *frame;
   const struct ap_prune_parameters *parameters; /* NULL: none */
@@ -132,6 +209,9 @@ const struct ap_prune_expr *ap_prune_compile(struct ap_prune_compiler *compiler,
 /* statistics NULL: only partition values are known. */
 uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
                           const struct ap_cell *cell, const struct ap_cell_statistics *statistics);
+
+/* The answers for a row whose columns are all null. */
+uint8_t ap_prune_evaluate_nulls(const struct ap_prune_expr *expr);
 
 /* A partition value of that type; false when nothing may be concluded from its text. */
 bool ap_prune_partition_value(const struct ap_partition_value *partition,

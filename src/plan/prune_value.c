@@ -237,6 +237,41 @@ bool ap_prune_constant(const struct ap_json *value, struct ap_prune_operand *out
   return read_type(type, &out_operand->type) && constant_of_type(content, out_operand);
 }
 
+bool ap_prune_folded(const struct ap_fold *fold, struct ap_prune_operand *out_operand) {
+  const struct ap_constant *constant = &fold->constant;
+  *out_operand = (struct ap_prune_operand){.kind = AP_PRUNE_CONSTANT};
+  switch (constant->kind) {
+    case AP_CONSTANT_NULL:
+      out_operand->kind = AP_PRUNE_NULL_CONSTANT;
+      return true;
+    case AP_CONSTANT_INTERVAL:
+      out_operand->kind = AP_PRUNE_INTERVAL;
+      out_operand->months = constant->months;
+      out_operand->days = constant->days;
+      out_operand->value.i64 = constant->micros;
+      return true;
+    case AP_CONSTANT_UNKNOWN:
+      return false;
+    case AP_CONSTANT_VALUE:
+      break;
+  }
+  out_operand->value = constant->value;
+  out_operand->type = constant->type;
+  out_operand->whole_digits = whole_digits_of(&constant->type);
+  if (constant->value.kind == AP_VALUE_INTEGER &&
+      (constant->value.decimal > INT64_MAX || constant->value.decimal < INT64_MIN)) {
+    out_operand->whole_digits = HUGEINT_DIGITS;
+  }
+  out_operand->is_moving = fold->is_moving;
+  out_operand->latest = fold->latest;
+  return true;
+}
+
+enum ap_type_kind ap_prune_cast_kind(const struct ap_json *cast_type) {
+  struct ap_type type;
+  return read_type(cast_type, &type) ? type.kind : AP_TYPE_NULL;
+}
+
 bool ap_prune_parameter(const struct ap_value *value, struct ap_prune_operand *out_operand) {
   static const enum ap_type_kind kinds[] = {
       [AP_VALUE_NONE] = AP_TYPE_NULL,
@@ -386,6 +421,7 @@ bool ap_prune_cast(struct ap_prune_operand *operand, const struct ap_json *cast_
   if (operand->kind == AP_PRUNE_NULL_CONSTANT) return true;
   if (operand->parameter || !read_type(cast_type, &to)) return false;
   if (operand->literal) return apply_literal(operand, &to);
+  if (operand->kind == AP_PRUNE_INTERVAL) return false;
   bool kept = cast_keeps(operand, &to);
   if (!kept && operand->kind == AP_PRUNE_CONSTANT && operand->value.kind == AP_VALUE_INTEGER) {
     kept = cast_integer_constant(operand, &to);
@@ -401,7 +437,7 @@ bool ap_prune_cast(struct ap_prune_operand *operand, const struct ap_json *cast_
 }
 
 bool ap_prune_negate(struct ap_prune_operand *operand) {
-  if (operand->kind != AP_PRUNE_CONSTANT || operand->parameter) return false;
+  if (operand->kind != AP_PRUNE_CONSTANT || operand->parameter || operand->is_moving) return false;
   switch (operand->value.kind) {
     case AP_VALUE_INTEGER:
     case AP_VALUE_DECIMAL:

@@ -8,6 +8,7 @@
 #include "plan/tree.h"
 
 #include "base/limits.h"
+#include "plan/tree_filter.h"
 
 #include <string.h>
 
@@ -17,6 +18,7 @@ enum { REFERENCES_INITIAL = 8 };
 struct cte {
   struct ap_text name;
   bool recursive;
+  struct ap_cte_use *use; /* NULL: nobody asks */
   const struct cte *outer;
 };
 
@@ -26,6 +28,7 @@ struct place {
   const struct ap_json *select;
   bool usable; /* WHERE of that select may prune here */
   bool null_extended;
+  const struct ap_filter *filters;
 };
 
 struct walker {
@@ -72,6 +75,32 @@ static const struct cte *push_cte(struct walker *walker, struct ap_text name, bo
   return cte;
 }
 
+static ap_status walk_query_node(struct walker *walker, const struct ap_json *node,
+                                 const struct ap_filter_entry *entry, const struct cte *ctes);
+
+static bool is_empty_list(const struct ap_json *list) {
+  return !list || (list->kind == AP_JSON_ARRAY && list->count == 0);
+}
+
+/* A WITH clause's value: {aliases, query: {node}, ...}. Its uses come later. */
+static ap_status walk_cte(struct walker *walker, const struct ap_json *clause,
+                          const struct cte *ctes, struct ap_cte_use **out_use) {
+  const struct ap_json *node = ap_json_find(ap_json_find(clause, "query"), "node");
+  *out_use = NULL;
+  if (!node || !is_empty_list(ap_json_find(clause, "aliases"))) {
+    return walk(walker, clause, outside_from(ctes));
+  }
+  struct ap_filter_entry entry;
+  struct ap_cte_use *use = AP_ARENA_NEW(walker->arena, struct ap_cte_use);
+  if (!use) return AP_FAIL_MEMORY(walker->err);
+  AP_TRY(ap_filter_await(walker->arena, use, &entry, walker->err));
+  AP_TRY(walk_query_node(walker, node, &entry, ctes));
+  *out_use = use;
+  /* What else the clause holds has no tables, but the walk shall see all of it. */
+  AP_TRY(walk_members(walker, ap_json_find(clause, "query"), "node", NULL, outside_from(ctes)));
+  return walk_members(walker, clause, "query", NULL, outside_from(ctes));
+}
+
 /* Each clause sees those before it; the node sees all. */
 static ap_status walk_ctes(struct walker *walker, const struct ap_json *node,
                            const struct cte **ctes) {
@@ -80,15 +109,18 @@ static ap_status walk_ctes(struct walker *walker, const struct ap_json *node,
   for (uint32_t i = 0; i < map->count; i++) {
     const struct ap_json *entry = &map->items[i];
     const struct ap_json *clause = ap_json_find(entry, "value");
-    if (clause) AP_TRY(walk(walker, clause, outside_from(*ctes)));
-    *ctes = push_cte(walker, text_of(entry, "key"), false, *ctes);
-    if (!*ctes) return AP_FAIL_MEMORY(walker->err);
+    struct ap_cte_use *use = NULL;
+    if (clause) AP_TRY(walk_cte(walker, clause, *ctes, &use));
+    struct cte *cte = AP_ARENA_NEW(walker->arena, struct cte);
+    if (!cte) return AP_FAIL_MEMORY(walker->err);
+    *cte = (struct cte){.name = text_of(entry, "key"), .use = use, .outer = *ctes};
+    *ctes = cte;
   }
   return AP_OK;
 }
 
 static ap_status walk_select(struct walker *walker, const struct ap_json *node,
-                             const struct cte *ctes) {
+                             const struct ap_filter_entry *entry, const struct cte *ctes) {
   struct place place = {
       .ctes = ctes,
       .select = node,
@@ -96,8 +128,30 @@ static ap_status walk_select(struct walker *walker, const struct ap_json *node,
                 ap_json_is_null(ap_json_find(node, "sample")),
   };
   const struct ap_json *from = ap_json_find(node, "from_table");
+  AP_TRY(ap_filter_enter(walker->arena, entry, node, &place.filters, walker->err));
+  if (place.usable) {
+    AP_TRY(ap_filter_add(walker->arena, ap_json_find(node, "where_clause"), from, &place.filters,
+                         walker->err));
+  }
   if (from) AP_TRY(walk(walker, from, place));
   return walk_members(walker, node, "cte_map", "from_table", outside_from(ctes));
+}
+
+static ap_status walk_set_operation(struct walker *walker, const struct ap_json *node,
+                                    const struct ap_filter_entry *entry, const struct cte *ctes) {
+  const struct ap_filter_entry branch = ap_filter_enter_union(entry, node);
+  for (uint32_t i = 0; i < node->count; i++) {
+    const struct ap_json_member *member = &node->members[i];
+    bool is_side =
+        ap_text_equal_string(member->name, "left") || ap_text_equal_string(member->name, "right");
+    if (ap_text_equal_string(member->name, "cte_map")) continue;
+    if (is_side && ap_json_find(&member->value, "cte_map")) {
+      AP_TRY(walk_query_node(walker, &member->value, &branch, ctes));
+    } else {
+      AP_TRY(walk(walker, &member->value, outside_from(ctes)));
+    }
+  }
+  return AP_OK;
 }
 
 /* The name of a recursive clause means the clause in its right side only. */
@@ -120,9 +174,11 @@ static ap_status walk_cte_node(struct walker *walker, const struct ap_json *node
 }
 
 static ap_status walk_query_node(struct walker *walker, const struct ap_json *node,
-                                 struct ap_text type, const struct cte *ctes) {
+                                 const struct ap_filter_entry *entry, const struct cte *ctes) {
+  struct ap_text type = text_of(node, "type");
   AP_TRY(walk_ctes(walker, node, &ctes));
-  if (type_is(type, "SELECT_NODE")) return walk_select(walker, node, ctes);
+  if (type_is(type, "SELECT_NODE")) return walk_select(walker, node, entry, ctes);
+  if (type_is(type, "SET_OPERATION_NODE")) return walk_set_operation(walker, node, entry, ctes);
   if (type_is(type, "RECURSIVE_CTE_NODE")) return walk_recursive(walker, node, ctes);
   if (type_is(type, "CTE_NODE")) return walk_cte_node(walker, node, ctes);
   return walk_members(walker, node, "cte_map", NULL, outside_from(ctes));
@@ -145,16 +201,43 @@ static void join_sides(const struct ap_json *node, struct place *left, struct pl
    * sampled join is left alone too. */
   known =
       known && text_of(node, "alias").size == 0 && ap_json_is_null(ap_json_find(node, "sample"));
+  if (!known) left->filters = NULL;
+  if (!known || half || asof) right->filters = NULL;
   left->usable = left->usable && known;
   right->usable = right->usable && known && !half && !asof;
   left->null_extended = left->null_extended || outer_right || full || !known;
   right->null_extended = right->null_extended || outer_left || full || !known;
 }
 
+/* ON prunes what it decides about alone: both sides, but not rows that come out without a match. */
+static ap_status add_join_condition(struct walker *walker, const struct ap_json *node,
+                                    struct place *left, struct place *right) {
+  struct ap_text join_type = text_of(node, "join_type");
+  const struct ap_json *condition = ap_json_find(node, "condition");
+  bool inner = type_is(join_type, "INNER") || type_is(join_type, "SEMI");
+  bool is_plain = type_is(text_of(node, "ref_type"), "REGULAR") &&
+                  text_of(node, "alias").size == 0 && ap_json_is_null(ap_json_find(node, "sample"));
+  if (is_plain && (inner || type_is(join_type, "RIGHT"))) {
+    AP_TRY(ap_filter_add(walker->arena, condition, node, &left->filters, walker->err));
+  }
+  if (is_plain && (inner || type_is(join_type, "LEFT") || type_is(join_type, "ANTI"))) {
+    AP_TRY(ap_filter_add(walker->arena, condition, node, &right->filters, walker->err));
+  }
+  return AP_OK;
+}
+
 static ap_status walk_join(struct walker *walker, const struct ap_json *node, struct place place) {
   struct place left = place;
   struct place right = place;
+  left.null_extended = right.null_extended = false;
   join_sides(node, &left, &right);
+  AP_TRY(ap_filter_pass_join(walker->arena, left.filters, left.null_extended, &left.filters,
+                             walker->err));
+  AP_TRY(ap_filter_pass_join(walker->arena, right.filters, right.null_extended, &right.filters,
+                             walker->err));
+  left.null_extended = left.null_extended || place.null_extended;
+  right.null_extended = right.null_extended || place.null_extended;
+  AP_TRY(add_join_condition(walker, node, &left, &right));
   for (uint32_t i = 0; i < node->count; i++) {
     const struct ap_json_member *member = &node->members[i];
     bool is_left = ap_text_equal_string(member->name, "left");
@@ -165,14 +248,24 @@ static ap_status walk_join(struct walker *walker, const struct ap_json *node, st
   return AP_OK;
 }
 
-static bool answered_by_cte(const struct ap_reference *reference, const struct cte *ctes) {
+/* The clause that a name means; NULL: none. */
+static const struct cte *answering_cte(const struct ap_reference *reference,
+                                       const struct cte *ctes) {
   bool recurring = ap_text_equal_string(reference->schema, "recurring");
-  if (reference->catalog.size > 0 || (reference->schema.size > 0 && !recurring)) return false;
+  if (reference->catalog.size > 0 || (reference->schema.size > 0 && !recurring)) return NULL;
   for (const struct cte *cte = ctes; cte; cte = cte->outer) {
     if (recurring && !cte->recursive) continue;
-    if (ap_text_equal_ignoring_case(cte->name, reference->name)) return true;
+    if (ap_text_equal_ignoring_case(cte->name, reference->name)) return cte;
   }
-  return false;
+  return NULL;
+}
+
+static void note_use(const struct cte *cte, const struct ap_reference *reference) {
+  bool is_plain = !reference->renames_columns && !reference->sampled;
+  if (!cte->use) return;
+  cte->use->count++;
+  cte->use->item = reference->node;
+  cte->use->filters = is_plain ? reference->filters : NULL;
 }
 
 static bool constant_text(const struct ap_json *expression, struct ap_text *out_text) {
@@ -257,10 +350,14 @@ static ap_status walk_base_table(struct walker *walker, const struct ap_json *no
       .node = node,
       .select = place.select,
       .null_extended = place.null_extended,
+      .filters = place.filters,
   };
   /* An unknown place is 2^64 - 1. */
   if (!ap_json_get_i64(node, "query_location", -1, &reference.location)) reference.location = -1;
-  if (!answered_by_cte(&reference, place.ctes)) {
+  const struct cte *cte = answering_cte(&reference, place.ctes);
+  if (cte) {
+    note_use(cte, &reference);
+  } else {
     AP_TRY(read_at(walker, &reference));
     AP_TRY(push_reference(walker, &reference));
   }
@@ -280,6 +377,22 @@ static ap_status walk_table_function(struct walker *walker, const struct ap_json
     return status;
   }
   return walk_members(walker, node, "", NULL, outside_from(place.ctes));
+}
+
+/* A SELECT in FROM. */
+static ap_status walk_subquery(struct walker *walker, const struct ap_json *node,
+                               struct place place) {
+  const struct ap_json *query = ap_json_find(node, "subquery");
+  const struct ap_json *inner = ap_json_find(query, "node");
+  bool is_plain = is_empty_list(ap_json_find(node, "column_name_alias")) &&
+                  ap_json_is_null(ap_json_find(node, "sample"));
+  if (!inner || !is_plain || !ap_json_find(inner, "cte_map")) {
+    return walk_members(walker, node, "", NULL, outside_from(place.ctes));
+  }
+  const struct ap_filter_entry entry = {.filters = place.filters, .item = node};
+  AP_TRY(walk_query_node(walker, inner, &entry, place.ctes));
+  AP_TRY(walk_members(walker, query, "node", NULL, outside_from(place.ctes)));
+  return walk_members(walker, node, "subquery", NULL, outside_from(place.ctes));
 }
 
 /* Whether date_trunc() or TRY_CAST stands in the value, at any depth. */
@@ -321,10 +434,16 @@ static ap_status walk(struct walker *walker, const struct ap_json *value, struct
   }
   if (value->kind != AP_JSON_OBJECT) return AP_OK;
   struct ap_text type = text_of(value, "type");
-  if (ap_json_find(value, "cte_map")) return walk_query_node(walker, value, type, place.ctes);
+  if (ap_json_find(value, "cte_map")) {
+    const struct ap_filter_entry none = {0};
+    return walk_query_node(walker, value, &none, place.ctes);
+  }
   if (is_rewritten_wrongly(value, type)) walker->is_rewritten_wrongly = true;
   if (type_is(type, "BASE_TABLE")) return walk_base_table(walker, value, place);
   if (type_is(type, "JOIN")) return walk_join(walker, value, place);
+  if (type_is(type, "SUBQUERY") && !ap_json_find(value, "class")) {
+    return walk_subquery(walker, value, place);
+  }
   if (type_is(type, "TABLE_FUNCTION")) return walk_table_function(walker, value, place);
   return walk_members(walker, value, "", NULL, outside_from(place.ctes));
 }
@@ -398,6 +517,9 @@ ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_t
   struct walker walker = {.arena = arena, .err = err};
   out_tree->root = root;
   AP_TRY(walk(&walker, statements, outside_from(NULL)));
+  for (uint32_t i = 0; i < walker.count; i++) {
+    AP_TRY(ap_filter_settle(arena, &walker.references[i].filters, err));
+  }
   out_tree->references = walker.references;
   out_tree->reference_count = walker.count;
   out_tree->is_rewritten_wrongly = walker.is_rewritten_wrongly;

@@ -18,6 +18,28 @@ enum ap_reference_at {
   AP_REFERENCE_TIMESTAMP,
 };
 
+/* A SELECT in FROM, or in a WITH clause used once, through which a condition reaches further. */
+struct ap_tree_step {
+  const struct ap_json *item;       /* in the outer FROM: the SUBQUERY, the BASE_TABLE of a CTE */
+  const struct ap_json *select;     /* the SELECT_NODE it stands for, or a branch of its UNION */
+  const struct ap_json *set;        /* the topmost SET_OPERATION_NODE that it is a branch of */
+  const struct ap_tree_step *outer; /* NULL: the item stands in the condition's own FROM */
+};
+
+struct ap_cte_use;
+
+/* A condition that rows must meet to be of use: a reference's rows for which it can never be true
+ * may be left out. */
+struct ap_filter {
+  const struct ap_filter *next;
+  const struct ap_json *condition;
+  const struct ap_json *from;      /* the FROM item among whose columns its names are */
+  const struct ap_tree_step *path; /* from there to the reference, innermost first; NULL: none */
+  bool null_extended;              /* rows left out may leave rows of nulls behind: the condition
+                                      must not be true of those either */
+  const struct ap_cte_use *use;    /* of tree.c; NULL in what it gives */
+};
+
 /* One table reference in a FROM clause that no CTE answers. */
 struct ap_reference {
   struct ap_text catalog; /* as written, unquoted; empty when not given */
@@ -36,6 +58,7 @@ struct ap_reference {
   const struct ap_json *node;   /* the BASE_TABLE */
   const struct ap_json *select; /* the SELECT_NODE whose FROM it stands in; NULL: none */
   bool null_extended;           /* on the nullable side of an outer join: WHERE must not prune it */
+  const struct ap_filter *filters; /* all conditions that may prune it */
 };
 
 struct ap_tree {
@@ -78,5 +101,7 @@ bool ap_tree_has_parameter(const struct ap_tree *tree, struct ap_text name, bool
 
 void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
                            const struct ap_reference_rename *renamed);
+/* A part of a tree as JSON again. */
+void ap_tree_write_value(struct ap_buffer *out, const struct ap_json *value);
 
 #endif

@@ -146,3 +146,9 @@ void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expressio
       "\"aggregate_handling\":\"STANDARD_HANDLING\",\"having\":null,\"sample\":null,"
       "\"qualify\":null},\"named_param_map\":[]}]}");
 }
+
+void ap_tree_write_value(struct ap_buffer *out, const struct ap_json *value) {
+  const struct ap_tree none = {0};
+  struct writer writer = {.out = out, .tree = &none};
+  write_value(&writer, value);
+}

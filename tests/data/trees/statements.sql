@@ -107,3 +107,56 @@ SELECT * FROM f WHERE region LIKE '%u'
 SELECT * FROM f WHERE region = 'eu' AND id IN (SELECT id FROM g)
 SELECT * FROM t AT (VERSION => $1)
 SELECT * FROM t AT (VERSION => (SELECT 1))
+SELECT * FROM f LEFT JOIN g ON f.id = g.id WHERE g.id IS NULL OR g.id = 5
+SELECT * FROM f LEFT JOIN g ON f.id = g.id AND g.id = 15 AND f.id = 5
+SELECT * FROM f RIGHT JOIN g ON f.id = g.id AND g.id = 15 AND f.id = 5
+SELECT * FROM f FULL JOIN g ON f.id = g.id AND g.id = 15 AND f.id = 5
+SELECT * FROM f JOIN g ON f.id = g.id AND only_g = 1 AND only_f = 'a'
+SELECT * FROM f SEMI JOIN g ON f.id = g.id AND g.id = 15 AND f.id = 5
+SELECT * FROM f ANTI JOIN g ON f.id = g.id AND g.id = 15 AND f.id = 5
+SELECT * FROM (f LEFT JOIN g ON f.id = g.id) JOIN f AS k ON g.id = k.id AND g.id = 5
+SELECT * FROM (SELECT id, only_f AS o FROM f) WHERE id = 5
+SELECT * FROM (SELECT id AS i, only_f AS o FROM f) AS q WHERE q.o = 'a'
+SELECT * FROM (SELECT * FROM f) WHERE id = 5
+SELECT * FROM (SELECT * FROM f LIMIT 3) WHERE id = 5
+SELECT * FROM (SELECT * FROM f USING SAMPLE 3) WHERE id = 5
+SELECT * FROM (SELECT DISTINCT id, region FROM f ORDER BY id) WHERE id = 5
+SELECT * FROM (SELECT DISTINCT ON (region) id, region FROM f ORDER BY id) WHERE id = 5
+SELECT * FROM (SELECT id, count(*) AS n FROM f GROUP BY id) WHERE id = 5
+SELECT * FROM (SELECT id, count(*) FROM f GROUP BY id HAVING count(*) > 1) WHERE id = 5
+SELECT * FROM (SELECT id, region, count(*) AS n FROM f GROUP BY ROLLUP (id, region)) WHERE id = 5
+SELECT * FROM (SELECT id, row_number() OVER () AS n FROM f) WHERE id = 5
+SELECT * FROM (SELECT id + 1 AS id FROM f) WHERE id = 5
+SELECT * FROM (SELECT only_f AS id, id AS k FROM f) WHERE id = 'a'
+SELECT * FROM (SELECT f.id, g.id FROM f, g) WHERE id = 5
+SELECT * FROM (SELECT id FROM f) AS q(k) WHERE k = 5
+SELECT * FROM (SELECT * FROM f UNION ALL SELECT * FROM f AS x WHERE id > 12) WHERE id < 25
+SELECT * FROM (SELECT id FROM f UNION ALL SELECT only_g FROM g) WHERE id < 5
+SELECT * FROM (SELECT id FROM f UNION ALL SELECT only_f FROM f AS x) WHERE id < '5'
+SELECT * FROM (SELECT id FROM f EXCEPT SELECT id FROM g) WHERE id < 5
+WITH c AS (SELECT id, region FROM f) SELECT * FROM c WHERE id = 5
+WITH c AS (SELECT id, region FROM f) SELECT * FROM c WHERE id = 5 AND EXISTS (SELECT 1 FROM c)
+WITH c AS (SELECT id, region FROM f), d AS (SELECT id AS i FROM c WHERE region = 'eu') SELECT * FROM d WHERE i > 5
+WITH c AS (SELECT id FROM f), d AS (SELECT id AS i FROM c) SELECT * FROM d AS x, d AS y WHERE x.i = 5 AND y.i = 15
+WITH c(k) AS (SELECT id FROM f) SELECT * FROM c WHERE k = 5
+WITH c AS (SELECT id FROM f) SELECT * FROM g LEFT JOIN c ON c.id = g.id WHERE c.id = 5
+WITH c AS (SELECT id FROM f) SELECT * FROM g LEFT JOIN c ON c.id = g.id WHERE c.id IS NULL
+SELECT * FROM f WHERE only_f LIKE 'e'
+SELECT * FROM f WHERE only_f NOT LIKE 'e' AND id = 15
+SELECT * FROM f WHERE left(only_f, 1) = 'e'
+SELECT * FROM f WHERE substr(only_f, 1, 1) IN ('b', 'g')
+SELECT * FROM f WHERE id + 1 > 30
+SELECT * FROM f WHERE 10 - id > 5
+SELECT * FROM f WHERE id * -2 < -60
+SELECT * FROM f WHERE id - 5 BETWEEN 0 AND 3
+SELECT * FROM f WHERE id::DOUBLE * 0.5 > 16
+SELECT * FROM f WHERE day + 1 = DATE '2024-01-03'
+SELECT * FROM f WHERE day + INTERVAL 1 DAY > TIMESTAMP '2024-01-03 12:00:00'
+SELECT * FROM f WHERE date_trunc('month', day) = DATE '2024-01-01'
+SELECT * FROM f WHERE date_trunc('day', day) = DATE '2024-01-02'
+SELECT * FROM f WHERE year(day) = 2023
+SELECT * FROM f WHERE extract(year FROM day) = 2024 AND day > '2024-01-02'
+SELECT * FROM f WHERE day >= DATE '2024-01-04' - INTERVAL 1 DAY
+SELECT * FROM f WHERE id = 2 + 3
+SELECT * FROM f WHERE day >= current_date - 7
+SELECT * FROM f WHERE id = abs(random())

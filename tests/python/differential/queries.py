@@ -6,7 +6,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from differential.frames import Frame
@@ -191,6 +191,7 @@ class Generator:
             (2, self.distinct),
             (3, self.cast),
             (3, self.function),
+            (6, self.steady),
             (1, self.boolean),
             (1, self.column_pair),
             (1, self.subquery),
@@ -302,6 +303,67 @@ class Generator:
                 f"extract(dow FROM {day}) = {self.rng.randrange(7)}",
             ]
         return self.rng.choice(choices)
+
+    def steady(self, sources: list[Source]) -> str:
+        """Functions that keep the order of a column, and constants that must be computed."""
+        text, column = self.column(sources)
+        family = KINDS[column.kind].family
+        comparison = self.rng.choice(_COMPARISONS)
+        constant = self.constant(column)
+        small = self.rng.randrange(-20, 21)
+        if family == "integer":
+            wide = f"{text}::HUGEINT" if self.chance(0.3) else f"{text}::BIGINT"
+            if self.chance(0.3):
+                wide = text
+            forms = [
+                f"{wide} + {small} {comparison} {constant}",
+                f"{wide} - {small} {comparison} {constant}",
+                f"{small} - {wide} {comparison} {self.rng.randrange(-300, 100)}",
+                f"{text} {comparison} {small} + {self.rng.randrange(300)}",
+                f"{text} BETWEEN abs({small}) AND abs({small}) * 10",
+                f"{text}::DOUBLE {comparison} {self.rng.randrange(-50, 300)} / 2",
+                f"{text}::DOUBLE * {self.pick('2', '-0.5', '1.5')} {comparison} {small * 10}",
+                f"{text} IN ({small} + 5, {small} * 7, NULL)",
+            ]
+        elif family in ("date", "timestamp"):
+            unit = self.pick("year", "quarter", "month", "week", "day", "hour")
+            shift = f"INTERVAL {small} {self.pick('DAY', 'HOUR', 'WEEK', 'MONTH', 'MINUTE')}"
+            forms = [
+                f"date_trunc('{unit}', {text}) {comparison} {constant}",
+                f"date_trunc('{unit}', {text}) = date_trunc('{unit}', TIMESTAMP '2024-02-29')",
+                f"year({text}) {comparison} {self.rng.randrange(1968, 2026)}",
+                f"extract(year FROM {text}) IN (1970, {self.rng.randrange(1968, 2026)})",
+                f"date_part('year', {text}) {comparison} {self.rng.randrange(1968, 2026)}",
+                f"{text} + {shift} {comparison} {constant}",
+                f"{text} - {shift} {comparison} {constant}",
+                f"{text} {comparison} DATE '2024-02-29' - {shift}",
+                f"{text} BETWEEN make_date(2020, 1, 31) AND DATE '2023-12-31' + {shift}",
+                f"{text}::DATE {comparison} DATE '2024-02-29' + {small}",
+                f"{text} {comparison} current_date - {self.rng.randrange(3000)}",
+                f"{text} {comparison} date_trunc('month', now()::TIMESTAMP)",
+                f"{text} >= now()::TIMESTAMP - INTERVAL {self.rng.randrange(1, 60)} MONTH",
+            ]
+        elif family == "text":
+            cut = self.rng.randrange(4)
+            forms = [
+                f"left({text}, {cut}) {comparison} {constant}",
+                f"substring({text}, 1, {cut}) {comparison} left({constant}, {cut})",
+                f"substr({text}, 1, 1) IN ('a', 'b', {constant})",
+                f"{text} {comparison} lower({constant})",
+                f"{text} LIKE {quote(self.pick('a', 'b', 'north', 'Z', ''))}",
+                f"starts_with({text}, lower('{self.pick('A', 'B', 'NO', 'Z')}'))",
+                f"{text} {comparison} {constant} || 'm'",
+            ]
+        elif column.kind == "f8":
+            forms = [
+                f"{text} + {small / 4} {comparison} {constant}",
+                f"{text} * {self.pick('2', '-1', '0.25::DOUBLE')} {comparison} {constant}",
+                f"{small} - {text} {comparison} {small * 3}",
+                f"{text} {comparison} sqrt({abs(small)})",
+            ]
+        else:
+            return self.comparison(sources)
+        return self.rng.choice(forms)
 
     def boolean(self, sources: list[Source]) -> str:
         text, column = self.column(sources, "boolean")
@@ -500,6 +562,54 @@ class Generator:
             inner = f"SELECT count(*) FROM {name} UNION ALL SELECT count(*) FROM hive.box.events"
         return f"WITH {name} AS {how}({body}) {inner}"
 
+    def nested(self) -> str:
+        """Conditions outside of SELECTs that they may prune, or must not."""
+        one = self.source()
+        key, shown = self.rng.sample(one.frame.columns, 2)
+        k, s = f"{one.alias}.{key.quoted}", f"{one.alias}.{shown.quoted}"
+        from_one = f"FROM {one.text}{self.where([one], 1) if self.chance(0.3) else ''}"
+        unique = f"{one.alias}.{one.frame.columns[0].quoted}"
+        inner = self.pick(
+            f"SELECT {k}, {s} {from_one}",
+            f"SELECT {s}, {k} {from_one}",
+            f"SELECT * {from_one}",
+            f"SELECT DISTINCT {k}, {s} {from_one}",
+            f"SELECT {k}, min({s}) AS {shown.quoted}, count(*) AS n {from_one} GROUP BY {k}",
+            f"SELECT {k}, min({s}) AS {shown.quoted} {from_one} GROUP BY ROLLUP ({k})",
+            f"SELECT {k}, {s} {from_one} ORDER BY {unique} LIMIT 7",
+            f"SELECT {k}, {s}, row_number() OVER (ORDER BY {unique}) AS n {from_one}",
+            f"SELECT DISTINCT ON ({k}) {k}, {s} {from_one} ORDER BY {k}, {unique}, {s}",
+            f"SELECT {k}, {s} {from_one} QUALIFY row_number() OVER (ORDER BY {unique}) < 9",
+        )
+        if self.chance(0.25):
+            two = self.source(one.frame)
+            word = self.pick("UNION ALL", "UNION ALL", "UNION", "EXCEPT", "INTERSECT")
+            inner = (
+                f"SELECT {k}, {s} {from_one} {word}"
+                f" SELECT {two.alias}.{key.quoted}, {two.alias}.{shown.quoted} FROM {two.text}"
+            )
+        outer = Source(replace(one.frame, columns=[key, shown]), "x", "", self.chance(0.5))
+        where = self.where([outer])
+        if self.chance(0.4):
+            again = " AND EXISTS (SELECT 1 FROM c)" if where and self.chance(0.2) else ""
+            what = f"count(*), count({key.quoted})"
+            return f"WITH c AS ({inner}) SELECT {what} FROM c AS x{where}{again}"
+        if self.chance(0.3):
+            two = self.source()
+            a, _ = self.column([outer])
+            b, _ = self.column([two], KINDS[key.kind].family)
+            a = f"x.{key.quoted}"
+            side = self.pick("LEFT", "RIGHT", "INNER", "FULL")
+            on = f"{a} = {b}"
+            if self.chance(0.5):
+                on += f" AND {self.leaf_without_subquery([Source(outer.frame, 'x', '', False)])}"
+            both = [Source(outer.frame, "x", "", False), two]
+            return (
+                f"SELECT count(*), count({a}), count({b}) FROM ({inner}) AS x {side} JOIN"
+                f" {two.text} ON {on}{self.where(both)}"
+            )
+        return f"SELECT count(*), count({key.quoted}) FROM ({inner}) AS x{where}"
+
     def recursive(self) -> str:
         one = self.source()
         own, _ = self.column([one], "integer")
@@ -574,6 +684,7 @@ class Generator:
             (2, self.asof),
             (5, self.derived),
             (5, self.with_clause),
+            (8, self.nested),
             (1, self.recursive),
             (5, self.set_operation),
             (3, self.distinct_rows),
