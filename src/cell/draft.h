@@ -9,7 +9,8 @@
 #include "cell/cell.h"
 
 /* A written file that no ledger knows yet; or, with `again`, a cell that goes and comes back with
- * another deletion vector: then path, size and all else are the cell's. Arena memory. */
+ * another deletion vector, or is said again: then path, size and all else are the cell's, but for
+ * the statistics when there are some. Arena memory. */
 struct ap_cell_draft {
   struct ap_text staged_path; /* absolute */
   struct ap_text path;        /* relative to the frame's folder, not URL-encoded */

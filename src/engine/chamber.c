@@ -45,6 +45,7 @@ void ap_engine_destroy(struct ap_engine *engine) {
   ap_engine_stop_alarms(engine);
   for (uint32_t i = 0; i < engine->chamber_count; i++) ap_chamber_close(engine->chambers[i]);
   ap_chamber_close(engine->codec_chamber);
+  if (engine->scratch) (void)!ap_files_remove_tree(engine->env->files, engine->scratch, NULL);
   threads->condition_destroy(threads, engine->alarm_changed);
   threads->condition_destroy(threads, engine->returned);
   threads->mutex_destroy(threads, engine->codec_mutex);
@@ -312,6 +313,10 @@ ap_status ap_chamber_open(struct ap_engine *engine, bool spare, struct ap_chambe
     status = AP_FAIL_MEMORY(err);
     goto fail;
   }
+  /* The engine makes the chamber's folder when it spills, but none above it. Where none can be made
+   * (a root that may only be read), what fits into memory runs all the same. */
+  struct ap_files *files = engine->env->files;
+  (void)!files->make_folders(files, engine->scratch, NULL);
   status = open_database(chamber, err);
   if (status != AP_OK) goto fail;
   ap_buffer_deinit(&path);

@@ -170,9 +170,10 @@ AP_MUST_CHECK ap_status ap_chamber_query(struct ap_chamber *chamber, struct ap_t
  * the caller's. */
 AP_MUST_CHECK ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
                                             const struct ap_parameter *parameters,
-                                            uint32_t parameter_count, struct ap_arena *arena,
-                                            struct ap_text *out_values, uint32_t count,
-                                            ap_error *err);
+                                            uint32_t parameter_count,
+                                            const struct ap_run_control *control,
+                                            struct ap_arena *arena, struct ap_text *out_values,
+                                            uint32_t count, ap_error *err);
 
 /* Stop what the chamber runs, from any thread: it ends with AP_CANCELLED. */
 void ap_chamber_interrupt(struct ap_chamber *chamber);

@@ -67,8 +67,8 @@ static ap_status bind_used(duckdb_prepared_statement statement,
 
 ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
                               const struct ap_parameter *parameters, uint32_t parameter_count,
-                              struct ap_arena *arena, struct ap_text *out_values, uint32_t count,
-                              ap_error *err) {
+                              const struct ap_run_control *control, struct ap_arena *arena,
+                              struct ap_text *out_values, uint32_t count, ap_error *err) {
   duckdb_prepared_statement statement = NULL;
   duckdb_result result = {0};
   AP_TRY(ap_chamber_check_statement(sql, err));
@@ -82,7 +82,7 @@ ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "not %u expressions", count);
   }
   if (status == AP_OK) status = bind_used(statement, parameters, parameter_count, err);
-  if (status == AP_OK) status = ap_chamber_execute(chamber, statement, false, NULL, &result, err);
+  if (status == AP_OK) status = ap_chamber_execute(chamber, statement, false, control, &result, err);
   if (status == AP_OK) {
     status = copy_row(chamber, &result, arena, out_values, count, err);
     duckdb_destroy_result(&result);

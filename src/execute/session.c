@@ -112,6 +112,14 @@ static ap_status run_statement(struct ap_statement_run *run, struct ArrowArraySt
     case AP_STATEMENT_DROP_BOX:
     case AP_STATEMENT_DROP_FRAME:
       return ap_run_drop(run, out, err);
+    case AP_STATEMENT_OPTIMIZE:
+      return ap_run_optimize(run, out, err);
+    case AP_STATEMENT_VACUUM:
+      return ap_run_vacuum(run, out, err);
+    case AP_STATEMENT_CHECK:
+      return ap_run_check(run, out, err);
+    case AP_STATEMENT_ANALYZE:
+      return ap_run_analyze(run, out, err);
     case AP_STATEMENT_ENGINE_SET:
     case AP_STATEMENT_REFUSED:
       break;

@@ -54,4 +54,14 @@ AP_MUST_CHECK ap_status ap_run_drop(struct ap_statement_run *run, struct ArrowAr
 AP_MUST_CHECK ap_status ap_run_describe(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                         ap_error *err);
 
+/* statement_maintenance.c */
+AP_MUST_CHECK ap_status ap_run_optimize(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                        ap_error *err);
+AP_MUST_CHECK ap_status ap_run_vacuum(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                      ap_error *err);
+AP_MUST_CHECK ap_status ap_run_check(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                     ap_error *err);
+AP_MUST_CHECK ap_status ap_run_analyze(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
+
 #endif

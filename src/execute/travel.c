@@ -76,7 +76,7 @@ static ap_status settle(struct ap_chamber *chamber, struct ap_reference *referen
   ap_buffer_init(&sql, arena->allocator);
   ap_status status = write_question(chamber, reference, &json, &moment, &sql, err);
   if (status == AP_OK) {
-    status = ap_chamber_evaluate(chamber, ap_buffer_text(&sql), named, parameter_count, arena,
+    status = ap_chamber_evaluate(chamber, ap_buffer_text(&sql), named, parameter_count, NULL, arena,
                                  &value, 1, err);
   }
   if (status != AP_OK) {

@@ -6,9 +6,8 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/partition_condition.h"
 #include "execute/staged.h"
-#include "plan/condition.h"
-#include "plan/prune.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -20,7 +19,7 @@ struct write_run {
   struct ap_frame *frame;
   struct ap_snapshot *snapshot; /* the schema that the rows are checked against */
   struct ap_staged staged;
-  struct ap_tree condition; /* of replace_where */
+  struct ap_partition_condition condition; /* replace_where */
 };
 
 static const char *frame_name(struct write_run *run) {
@@ -31,48 +30,10 @@ static const char *frame_name(struct write_run *run) {
 
 /* ---- replace_where --------------------------------------------------------------------------- */
 
-static ap_status parse_condition(struct write_run *run, struct ap_chamber *chamber, ap_error *err) {
-  struct ap_text condition = run->request->replace_where;
-  if (condition.size == 0) return AP_OK;
-  struct ap_buffer sql;
-  struct ap_buffer json;
-  ap_buffer_init(&sql, ap_node_env(run->node)->allocator);
-  ap_buffer_init(&json, ap_node_env(run->node)->allocator);
-  ap_buffer_append_string(&sql, "SELECT * FROM ");
-  ap_buffer_append_identifier(&sql, run->frame->entry.name);
-  ap_buffer_append_string(&sql, " WHERE ");
-  ap_status status = ap_condition_append(&sql, condition, err);
-  if (status == AP_OK) status = ap_chamber_parse(chamber, ap_buffer_text(&sql), &json, err);
-  if (status == AP_OK) {
-    status = ap_tree_parse(&run->arena, ap_buffer_text(&json), &run->condition, err);
-  }
-  if (status == AP_OK && run->condition.reference_count != 1) {
-    status = AP_FAIL(err, AP_UNSUPPORTED, "replace_where '%.*s' reads another table",
-                     AP_TEXT_ARG(condition));
-  }
-  if (status != AP_OK) ap_error_prefix(err, status, "replace_where");
-  ap_buffer_deinit(&sql);
-  ap_buffer_deinit(&json);
-  return status;
-}
-
 static ap_status match_cell(struct write_run *run, const struct ap_snapshot *snapshot,
                             struct ap_cell *cell, bool *out_matches, ap_error *err) {
-  struct ap_cell *const cells[] = {cell};
-  const struct ap_prune_frame frame = {
-      .schema = &snapshot->schema,
-      .schema_id = snapshot->schema_id,
-      .physical_names = snapshot->physical_names,
-      .partition_columns = snapshot->partition_columns,
-      .partition_column_count = snapshot->partition_column_count,
-      .cells = cells,
-      .cell_count = 1,
-  };
-  struct ap_arena scratch; /* one cell's evaluation; there may be many cells */
-  ap_arena_init(&scratch, ap_node_env(run->node)->allocator);
-  ap_status status = ap_prune_exact(&scratch, &run->condition, &frame, out_matches, err);
-  ap_arena_deinit(&scratch);
-  return status;
+  return ap_partition_condition_match(&run->condition, snapshot, cell,
+                                      ap_node_env(run->node)->allocator, out_matches, err);
 }
 
 /* The ledger's callback. */
@@ -128,7 +89,11 @@ static ap_status write_cells(struct write_run *run, ap_error *err) {
   if (status == AP_OK) {
     status = ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err);
   }
-  if (status == AP_OK) status = parse_condition(run, chamber, err);
+  if (status == AP_OK) {
+    status = ap_partition_condition_parse(chamber, run->frame, "replace_where",
+                                          run->request->replace_where, &run->arena, &run->condition,
+                                          err);
+  }
   if (status == AP_OK) status = ap_store_staging_path(ap_node_store(run->node), &staging, err);
   if (status == AP_OK) status = ap_buffer_check(&staging, err);
   if (status == AP_OK) {

@@ -79,7 +79,8 @@ static void member_deletion_vector(struct ap_json_writer *writer,
   ap_json_end_object(writer);
 }
 
-/* What the cell's own add says, but for the deletion vector: unknown members stay. */
+/* What the cell's own add says, but for the deletion vector and, where the draft has them, the
+ * statistics: unknown members stay. */
 static ap_status append_again(struct ap_buffer *out, const struct ap_cell_draft *draft,
                               bool same_rows, ap_error *err) {
   struct ap_arena arena;
@@ -92,13 +93,17 @@ static ap_status append_again(struct ap_buffer *out, const struct ap_cell_draft 
     for (uint32_t i = 0; i < add->count; i++) {
       const struct ap_json_member *member = &add->members[i];
       if (ap_text_equal_string(member->name, "deletionVector") ||
-          ap_text_equal_string(member->name, "dataChange")) {
+          ap_text_equal_string(member->name, "dataChange") ||
+          (draft->statistics_json.size > 0 && ap_text_equal_string(member->name, "stats"))) {
         continue;
       }
       ap_json_name(&writer, member->name);
       ap_json_value(&writer, &member->value);
     }
     ap_json_member_bool(&writer, "dataChange", !same_rows);
+    if (draft->statistics_json.size > 0) {
+      ap_json_member_string(&writer, "stats", draft->statistics_json);
+    }
     member_deletion_vector(&writer, &draft->deletion_vector);
     end_line(&writer);
   }
@@ -204,7 +209,7 @@ ap_status ap_commit_text_removes(struct ap_buffer *out, struct ap_snapshot *snap
                                  const struct ap_commit *commit, int64_t now_ms,
                                  struct ap_commit_totals *out_totals, ap_error *err) {
   *out_totals = (struct ap_commit_totals){0};
-  if (commit->kind == AP_COMMIT_APPEND) return AP_OK;
+  if (commit->kind == AP_COMMIT_APPEND || commit->restates) return AP_OK;
   if (commit->kind == AP_COMMIT_REWRITE) {
     return append_listed_removes(out, commit, now_ms, out_totals, err);
   }

@@ -14,6 +14,8 @@
 #include "ledger/features.h"
 #include "ledger/history.h"
 #include "ledger/load.h"
+#include "ledger/vacuum.h"
+#include "ledger/verify.h"
 
 #include <inttypes.h>
 
@@ -240,6 +242,26 @@ ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version, a
   if (status == AP_OK) status = ap_checkpoint_clean_log(&ledger->source, latest, err);
   if (status == AP_OK) *out_version = latest->shown.version;
   ap_snapshot_release(&latest->shown);
+  return status;
+}
+
+ap_status ap_ledger_vacuum(struct ap_ledger *ledger, const struct ap_vacuum_options *options,
+                           ap_error *err) {
+  struct ap_snapshot_full *latest = NULL;
+  AP_TRY(refresh(ledger, &latest, err));
+  ap_status status = ap_vacuum_run(&ledger->source, latest, options, err);
+  ap_snapshot_release(&latest->shown);
+  return status;
+}
+
+ap_status ap_ledger_verify(struct ap_ledger *ledger, ap_verify_visit visit, void *context,
+                           struct ap_snapshot **out_snapshot, ap_error *err) {
+  struct ap_snapshot_full *known = NULL;
+  struct ap_snapshot_full *found = NULL;
+  AP_TRY(refresh(ledger, &known, err));
+  ap_status status = ap_verify_run(&ledger->source, known, visit, context, &found, err);
+  ap_snapshot_release(&known->shown);
+  if (status == AP_OK) *out_snapshot = &found->shown;
   return status;
 }
 

@@ -132,6 +132,8 @@ struct ap_commit {
                      bool *out_reads, ap_error *err);
   bool
       same_rows; /* REWRITE: rows only move (OPTIMIZE): dataChange is false, appendOnly allows it */
+  bool restates; /* REWRITE: the cells listed stay; adds say them again (ap_cell_draft.again) with
+                    other statistics */
 
   /* For the history: "DELETE", "MERGE", ..; empty (not for REWRITE): "WRITE" and what belongs to
    * it. The two texts are JSON objects of texts, as Spark names their members. */
@@ -165,6 +167,38 @@ AP_MUST_CHECK ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct 
  * (delta.logRetentionDuration, delta.enableExpiredLogCleanup). */
 AP_MUST_CHECK ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version,
                                              ap_error *err);
+
+/* A file of the frame's folder that no version within the retention needs. */
+struct ap_vacuum_file {
+  struct ap_text path; /* relative to the folder */
+  int64_t size_bytes;
+  int64_t modified_ms;
+};
+
+struct ap_vacuum_options {
+  int64_t retain_ms; /* -1: as the frame's delta.deletedFileRetentionDuration says (a week) */
+  bool dry_run;      /* remove nothing */
+  /* Told of each file, once it is removed. Another status than AP_OK stops. */
+  ap_status (*visit)(void *context, const struct ap_vacuum_file *file, ap_error *err);
+  void *context;
+};
+
+/* Remove files that neither the latest version nor one that was latest within the retention needs,
+ * and that are older than it; see vacuum.h. Versions before that can then not be read any more.
+ * AP_INVALID_ARGUMENT when retain_ms is shorter than the property. */
+AP_MUST_CHECK ap_status ap_ledger_vacuum(struct ap_ledger *ledger,
+                                         const struct ap_vacuum_options *options, ap_error *err);
+
+/* What is wrong with a ledger: a sentence about one of its objects. */
+typedef ap_status (*ap_verify_visit)(void *context, struct ap_text object, struct ap_text finding,
+                                     ap_error *err);
+
+/* Read the log anew, from its oldest version on commit by commit and from its newest checkpoint,
+ * and hold both against what this ledger knows. Findings are visited; an error is only what kept it
+ * from looking. *out_snapshot: the latest version as the commits tell it. */
+AP_MUST_CHECK ap_status ap_ledger_verify(struct ap_ledger *ledger, ap_verify_visit visit,
+                                         void *context, struct ap_snapshot **out_snapshot,
+                                         ap_error *err);
 
 struct ap_history_entry {
   int64_t version;

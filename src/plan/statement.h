@@ -27,6 +27,10 @@ enum ap_statement_kind {
   AP_STATEMENT_DROP_HIVE,
   AP_STATEMENT_DROP_BOX,
   AP_STATEMENT_DROP_FRAME,
+  AP_STATEMENT_OPTIMIZE, /* maintenance */
+  AP_STATEMENT_VACUUM,   /* maintenance */
+  AP_STATEMENT_CHECK,    /* maintenance */
+  AP_STATEMENT_ANALYZE,
   AP_STATEMENT_ENGINE_SET, /* SET/RESET/PRAGMA and the like: not offered; head names it */
   AP_STATEMENT_REFUSED,    /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
 };
@@ -49,6 +53,18 @@ struct ap_statement_column {
   bool not_null;
 };
 
+/* OPTIMIZE f [FULL] [WHERE condition] [ZORDER BY (a, b)]; VACUUM f [RETAIN n HOURS] [DRY RUN];
+ * CHECK FRAME f [QUICK]. */
+struct ap_statement_maintenance {
+  bool full;
+  bool dry_run;
+  bool quick;
+  int64_t retain_ms;        /* -1: not given */
+  struct ap_text condition; /* empty: none */
+  const struct ap_text *order_by;
+  uint32_t order_by_count;
+};
+
 struct ap_statement {
   enum ap_statement_kind kind;
   struct ap_text text; /* of the statement, without the closing semicolon */
@@ -65,6 +81,7 @@ struct ap_statement {
   uint32_t column_count;
   const struct ap_text *partition_by; /* PARTITIONED BY (a, b) | PARTITION BY (a, b) */
   uint32_t partition_count;
+  struct ap_statement_maintenance maintenance;
 };
 
 /* Split a text at semicolons that end statements (quotes, comments and dollar quotes respected) and

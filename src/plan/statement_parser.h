@@ -56,4 +56,10 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_create(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_drop(struct ap_statement_parser *parser);
 
+/* statement_maintenance.c */
+ap_status ap_statement_parse_optimize(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_vacuum(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_check(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_analyze(struct ap_statement_parser *parser);
+
 #endif

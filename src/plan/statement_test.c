@@ -25,6 +25,10 @@ static const char *const kinds[] = {
     [AP_STATEMENT_DROP_HIVE] = "drop-hive",
     [AP_STATEMENT_DROP_BOX] = "drop-box",
     [AP_STATEMENT_DROP_FRAME] = "drop-frame",
+    [AP_STATEMENT_OPTIMIZE] = "optimize",
+    [AP_STATEMENT_VACUUM] = "vacuum",
+    [AP_STATEMENT_CHECK] = "check",
+    [AP_STATEMENT_ANALYZE] = "analyze",
     [AP_STATEMENT_ENGINE_SET] = "set",
     [AP_STATEMENT_REFUSED] = "refused",
 };
@@ -51,6 +55,19 @@ static void print_statement(struct ap_buffer *out, const struct ap_statement *st
   for (uint32_t i = 0; i < statement->partition_count; i++) {
     ap_buffer_append_format(out, " by {%.*s}", AP_TEXT_ARG(statement->partition_by[i]));
   }
+  const struct ap_statement_maintenance *maintenance = &statement->maintenance;
+  if (maintenance->full) ap_buffer_append_string(out, " full");
+  if (maintenance->dry_run) ap_buffer_append_string(out, " dry-run");
+  if (maintenance->quick) ap_buffer_append_string(out, " quick");
+  if (statement->kind == AP_STATEMENT_VACUUM && maintenance->retain_ms >= 0) {
+    ap_buffer_append_format(out, " retain %lld", (long long)maintenance->retain_ms);
+  }
+  if (maintenance->condition.size) {
+    ap_buffer_append_format(out, " where {%.*s}", AP_TEXT_ARG(maintenance->condition));
+  }
+  for (uint32_t i = 0; i < maintenance->order_by_count; i++) {
+    ap_buffer_append_format(out, " zorder {%.*s}", AP_TEXT_ARG(maintenance->order_by[i]));
+  }
   if (statement->body.size)
     ap_buffer_append_format(out, " body {%.*s}", AP_TEXT_ARG(statement->body));
 }
@@ -72,6 +89,18 @@ static const struct row {
     {"PIVOT t ON a USING sum(b)", "query PIVOT"},
     {"UNPIVOT t ON a", "query UNPIVOT"},
     {"SUMMARIZE t", "query SUMMARIZE"},
+    {"OPTIMIZE a.b.c", "optimize OPTIMIZE [a].[b].[c]"},
+    {"optimize frame t full", "optimize OPTIMIZE [t] full"},
+    {"OPTIMIZE frame", "optimize OPTIMIZE [frame]"},
+    {"OPTIMIZE t WHERE p = 'zorder by' AND (q IN (1, 2)) ZORDER BY (a, \"b c\")",
+     "optimize OPTIMIZE [t] where {p = 'zorder by' AND (q IN (1, 2))} zorder {a} zorder {b c}"},
+    {"OPTIMIZE t ZORDER BY a, b", "optimize OPTIMIZE [t] zorder {a} zorder {b}"},
+    {"VACUUM t", "vacuum VACUUM [t]"},
+    {"VACUUM TABLE t RETAIN 168 HOURS DRY RUN", "vacuum VACUUM [t] dry-run retain 604800000"},
+    {"VACUUM t RETAIN 2 DAYS", "vacuum VACUUM [t] retain 172800000"},
+    {"CHECK FRAME t", "check CHECK [t]"},
+    {"check t quick", "check CHECK [t] quick"},
+    {"ANALYZE t", "analyze ANALYZE [t]"},
     {"\xEF\xBB\xBFSELECT\xC2\xA0"
      "1",
      "query SELECT"},

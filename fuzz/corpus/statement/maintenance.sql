@@ -1,0 +1,2 @@
+OPTIMIZE FRAME a.b.c FULL WHERE p = 1 AND (q) ZORDER BY (x, "y z"); VACUUM t RETAIN 168 HOURS DRY RUN;
+CHECK FRAME t QUICK; ANALYZE t; optimize t zorder by a, b
