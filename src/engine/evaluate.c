@@ -82,7 +82,8 @@ ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "not %u expressions", count);
   }
   if (status == AP_OK) status = bind_used(statement, parameters, parameter_count, err);
-  if (status == AP_OK) status = ap_chamber_execute(chamber, statement, false, control, &result, err);
+  if (status == AP_OK)
+    status = ap_chamber_execute(chamber, statement, false, control, &result, err);
   if (status == AP_OK) {
     status = copy_row(chamber, &result, arena, out_values, count, err);
     duckdb_destroy_result(&result);
