@@ -6,6 +6,7 @@
 #include "ledger/commit.h"
 
 #include "base/assert.h"
+#include "ledger/alter.h"
 #include "ledger/commit_text.h"
 #include "ledger/conflict.h"
 #include "ledger/features.h"
@@ -29,14 +30,19 @@ struct attempt {
   struct ap_buffer body;
   char txn_id[AP_UUID_TEXT_SIZE];
   uint32_t count;
-  bool outcome_unknown; /* of an earlier attempt, at the version that is tried */
+  bool outcome_unknown;         /* of an earlier attempt, at the version that is tried */
+  struct ap_arena arena;        /* of what an alteration makes of the snapshot's table */
+  struct ap_text protocol_json; /* empty: stays */
+  struct ap_text metadata_json; /* empty: the alteration changes nothing */
   struct ap_commit_totals totals;
 };
 
 static ap_status check_commit(const struct ap_commit *commit, ap_error *err) {
-  AP_ASSERT(commit->kind == AP_COMMIT_REWRITE
-                ? commit->base && commit->operation.size > 0
-                : !commit->base && commit->removed_cell_count == 0 && !commit->same_rows);
+  AP_ASSERT(commit->kind != AP_COMMIT_REWRITE || (commit->base && commit->operation.size > 0));
+  AP_ASSERT(commit->kind == AP_COMMIT_REWRITE ||
+            (commit->removed_cell_count == 0 && !commit->same_rows));
+  AP_ASSERT((commit->kind == AP_COMMIT_ALTER) == (commit->alteration != NULL));
+  AP_ASSERT(commit->kind != AP_COMMIT_ALTER || commit->add_count == 0);
   if (!ap_text_is_utf8(commit->app_id) || !ap_text_is_utf8(commit->predicate) ||
       !ap_text_is_utf8(commit->user_metadata) ||
       !ap_text_is_utf8(commit->operation_parameters_json)) {
@@ -65,8 +71,8 @@ static bool is_altered(const struct attempt *attempt) {
          !ap_text_equal(before->metadata_json, now->metadata_json);
 }
 
-/* May the commit land on this snapshot? */
-static ap_status check_base(const struct attempt *attempt, ap_error *err) {
+/* Are the rows that were written those that this snapshot's table takes? */
+static ap_status check_shape(const struct attempt *attempt, ap_error *err) {
   const struct ap_snapshot *shown = &attempt->snapshot->shown;
   const struct ap_table *table = attempt->snapshot->table;
   struct ap_text prefix = attempt->source->prefix;
@@ -87,6 +93,15 @@ static ap_status check_base(const struct attempt *attempt, ap_error *err) {
     ap_error_hint(err, "prepare the write again on the latest version");
     return status;
   }
+  return AP_OK;
+}
+
+/* May the commit land on this snapshot? */
+static ap_status check_base(const struct attempt *attempt, ap_error *err) {
+  const struct ap_snapshot *shown = &attempt->snapshot->shown;
+  const struct ap_table *table = attempt->snapshot->table;
+  struct ap_text prefix = attempt->source->prefix;
+  if (attempt->commit->kind != AP_COMMIT_ALTER) AP_TRY(check_shape(attempt, err));
   AP_TRY(ap_features_check_write(table, err));
   if (takes_rows_away(attempt->commit) && ap_features_append_only(table)) {
     return AP_FAIL(err, AP_UNSUPPORTED,
@@ -101,6 +116,38 @@ static ap_status check_base(const struct attempt *attempt, ap_error *err) {
     return AP_FAIL(err, AP_CORRUPT, "version %" PRId64 " has no next one", shown->version);
   }
   return AP_OK;
+}
+
+/* The actions that an alteration makes of the snapshot's; a table that could not be written any
+ * more is refused. */
+static ap_status alter(struct attempt *attempt, ap_error *err) {
+  const struct ap_alteration *alteration = attempt->commit->alteration;
+  const struct ap_table *table = attempt->snapshot->table;
+  struct ap_allocator *allocator = attempt->source->env->allocator;
+  int64_t version = attempt->snapshot->shown.version;
+  if (alteration->checks_rows && alteration->checked_version != version) {
+    ap_status status =
+        AP_FAIL(err, AP_CONFLICT,
+                "rows were checked at version %" PRId64
+                ", and '%.*s' is at version "
+                "%" PRId64 " now",
+                alteration->checked_version, AP_TEXT_ARG(attempt->source->prefix), version);
+    ap_error_hint(err, "try again, so that the rows that came since are checked too");
+    return status;
+  }
+  ap_arena_deinit(&attempt->arena);
+  ap_arena_init(&attempt->arena, allocator);
+  AP_TRY(ap_alter_apply(&attempt->arena, attempt->source->env->random, table->protocol_json,
+                        table->metadata_json, alteration, &attempt->protocol_json,
+                        &attempt->metadata_json, err));
+  if (attempt->metadata_json.size == 0) return AP_OK;
+  struct ap_text protocol =
+      attempt->protocol_json.size > 0 ? attempt->protocol_json : table->protocol_json;
+  struct ap_table *after = NULL;
+  AP_TRY(ap_table_create(allocator, protocol, attempt->metadata_json, &after, err));
+  ap_status status = ap_features_check_write(after, err);
+  ap_table_release(after);
+  return status;
 }
 
 static ap_status build_body(struct attempt *attempt, ap_error *err) {
@@ -119,6 +166,8 @@ static ap_status build_body(struct attempt *attempt, ap_error *err) {
     ap_commit_text_info(&attempt->body, shown, attempt->commit, &attempt->totals, attempt->txn_id,
                         now_ms, in_commit_ms);
     ap_commit_text_txn(&attempt->body, attempt->commit, now_ms);
+    ap_commit_text_action(&attempt->body, "protocol", attempt->protocol_json);
+    ap_commit_text_action(&attempt->body, "metaData", attempt->metadata_json);
     ap_buffer_append_text(&attempt->body, ap_buffer_text(&removes));
     ap_buffer_append_text(&attempt->body, ap_buffer_text(&attempt->adds));
     ap_buffer_append_text(&attempt->body, attempt->commit->action_lines);
@@ -210,9 +259,10 @@ static ap_status try_once(struct attempt *attempt, bool *out_put, bool *out_done
   return AP_OK;
 }
 
-/* Has the application's version been reached, by us or by somebody else? */
+/* Has the application's version been reached, by us or by somebody else, or is all so already? */
 static bool is_skipped(const struct attempt *attempt) {
   const struct ap_commit *commit = attempt->commit;
+  if (commit->kind == AP_COMMIT_ALTER) return attempt->metadata_json.size == 0;
   return commit->app_id.size > 0 &&
          ap_snapshot_app_version(&attempt->snapshot->shown, commit->app_id) >= commit->app_version;
 }
@@ -222,12 +272,15 @@ static ap_status run_attempts(struct attempt *attempt, struct ap_commit_result *
   bool done = false;
   *out_put = false;
   for (;;) {
+    bool alters = attempt->commit->kind == AP_COMMIT_ALTER;
+    if (alters) AP_TRY(check_base(attempt, err));
+    if (alters) AP_TRY(alter(attempt, err));
     if (is_skipped(attempt)) {
       result->skipped = true;
       result->version = attempt->snapshot->shown.version;
       return AP_OK;
     }
-    AP_TRY(check_base(attempt, err));
+    if (!alters) AP_TRY(check_base(attempt, err));
     if (attempt->count == AP_COMMIT_ATTEMPTS_MAX) {
       return AP_FAIL(err, AP_CONFLICT, "other writers of '%.*s' were first %d times in a row",
                      AP_TEXT_ARG(attempt->source->prefix), (int)AP_COMMIT_ATTEMPTS_MAX);
@@ -263,6 +316,7 @@ ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_f
   attempt.prepared_version = read->shown.version;
   ap_buffer_init(&attempt.adds, allocator);
   ap_buffer_init(&attempt.body, allocator);
+  ap_arena_init(&attempt.arena, allocator);
   ap_random_uuid(source->env->random, attempt.txn_id);
   ap_status status = ap_commit_text_adds(&attempt.adds, &base->shown, commit,
                                          ap_clock_wall_ms(source->env->clock), err);
@@ -280,6 +334,7 @@ ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_f
   }
   ap_buffer_deinit(&attempt.body);
   ap_buffer_deinit(&attempt.adds);
+  ap_arena_deinit(&attempt.arena);
   ap_table_release(attempt.prepared_for);
   if (attempt.snapshot) ap_snapshot_release(&attempt.snapshot->shown);
   return status;
@@ -369,7 +424,8 @@ ap_status ap_commit_create(const struct ap_log_source *source,
   ap_random_uuid(source->env->random, txn_id);
   ap_buffer_init(&body, source->env->allocator);
   ap_buffer_init(&table, source->env->allocator);
-  ap_status status = ap_table_append_definition(&table, definition, table_id, now_ms, err);
+  ap_status status =
+      ap_table_append_definition(&table, definition, source->env->random, table_id, now_ms, err);
   if (status == AP_OK) status = check_nothing_there(source, err);
   if (status == AP_OK) {
     ap_commit_text_create_info(&body, definition, txn_id, now_ms);

@@ -5,6 +5,7 @@
  */
 #include "ledger/commit_text.h"
 
+#include "ledger/alter.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -235,6 +236,13 @@ void ap_commit_text_txn(struct ap_buffer *out, const struct ap_commit *commit, i
   end_line(&writer);
 }
 
+void ap_commit_text_action(struct ap_buffer *out, const char *name, struct ap_text json) {
+  if (json.size == 0) return;
+  ap_buffer_append_format(out, "{\"%s\":", name);
+  ap_buffer_append_text(out, json);
+  ap_buffer_append_string(out, "}\n");
+}
+
 /* A JSON array of names as text: "[\"region\",\"day\"]". */
 static void member_partition_by(struct ap_json_writer *writer, const struct ap_schema *schema,
                                 const uint32_t *columns, uint32_t count) {
@@ -269,6 +277,10 @@ static void member_metrics(struct ap_json_writer *writer, const struct ap_commit
     return;
   }
   ap_json_begin_object(writer);
+  if (commit->kind == AP_COMMIT_ALTER) {
+    ap_json_end_object(writer);
+    return;
+  }
   member_number_text(writer, "numFiles", commit->add_count);
   member_number_text(writer, "numOutputRows", rows);
   member_number_text(writer, "numOutputBytes", bytes);
@@ -279,18 +291,23 @@ static void member_metrics(struct ap_json_writer *writer, const struct ap_commit
   ap_json_end_object(writer);
 }
 
+/* "operation" and "operationParameters". */
 static void member_operation(struct ap_json_writer *writer, const struct ap_snapshot *snapshot,
                              const struct ap_commit *commit) {
   bool is_append = commit->kind == AP_COMMIT_APPEND;
   bool is_write = commit->operation.size == 0;
-  ap_json_member_string(writer, "operation", is_write ? AP_TEXT("WRITE") : commit->operation);
+  struct ap_text operation = is_write ? AP_TEXT("WRITE") : commit->operation;
+  if (commit->alteration) operation = ap_text_of(ap_alter_operation(commit->alteration));
+  ap_json_member_string(writer, "operation", operation);
   ap_json_name(writer, AP_TEXT("operationParameters"));
   if (commit->operation_parameters_json.size > 0) {
     ap_json_raw(writer, commit->operation_parameters_json);
     return;
   }
   ap_json_begin_object(writer);
-  if (is_write) {
+  if (commit->alteration) {
+    ap_alter_parameters(commit->alteration, writer);
+  } else if (is_write) {
     ap_json_member_string(writer, "mode", is_append ? AP_TEXT("Append") : AP_TEXT("Overwrite"));
     member_partition_by(writer, &snapshot->schema, snapshot->partition_columns,
                         snapshot->partition_column_count);
@@ -327,6 +344,13 @@ void ap_commit_text_create_info(struct ap_buffer *out, const struct ap_table_def
   struct ap_buffer properties;
   struct ap_json_writer inner;
   begin_line(&writer, out, "commitInfo");
+  for (uint32_t i = 0; i < definition->property_count; i++) {
+    const struct ap_property *property = &definition->properties[i];
+    if (!ap_text_equal_string(property->name, "delta.enableInCommitTimestamps")) continue;
+    if (!ap_text_equal_ignoring_case(property->value, AP_TEXT("true"))) continue;
+    ap_json_member_i64(&writer, "inCommitTimestamp", now_ms);
+    break;
+  }
   ap_json_member_i64(&writer, "timestamp", now_ms);
   ap_json_member_string(&writer, "operation", AP_TEXT("CREATE TABLE"));
   ap_json_name(&writer, AP_TEXT("operationParameters"));

@@ -24,6 +24,8 @@ AP_MUST_CHECK ap_status ap_commit_text_removes(struct ap_buffer *out, struct ap_
                                                struct ap_commit_totals *out_totals, ap_error *err);
 /* {"txn":..}, when the commit has one. */
 void ap_commit_text_txn(struct ap_buffer *out, const struct ap_commit *commit, int64_t now_ms);
+/* {"<name>":<json>}, when there is json. */
+void ap_commit_text_action(struct ap_buffer *out, const char *name, struct ap_text json);
 /* {"commitInfo":..}; in_commit_timestamp -1: the table has none. */
 void ap_commit_text_info(struct ap_buffer *out, const struct ap_snapshot *snapshot,
                          const struct ap_commit *commit, const struct ap_commit_totals *totals,

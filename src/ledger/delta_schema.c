@@ -381,6 +381,12 @@ void ap_delta_schema_append(struct ap_buffer *out, const struct ap_schema *schem
   write_struct(&writer, schema->fields, schema->field_count);
 }
 
+void ap_delta_schema_append_type(struct ap_buffer *out, const struct ap_type *type) {
+  struct ap_json_writer writer;
+  ap_json_writer_init(&writer, out);
+  write_type(&writer, type);
+}
+
 static bool type_has_kind(const struct ap_type *type, enum ap_type_kind kind) {
   if (type->kind == kind) return true;
   for (uint32_t i = 0; i < type->field_count; i++) {

@@ -23,6 +23,8 @@ AP_MUST_CHECK ap_status ap_delta_schema_parse(struct ap_arena *arena, struct ap_
 /* Append the schemaString of a new table. Members "delta.*" of field metadata are left out: they
  * belong to features that a new table does not have. The schema holds no AP_TYPE_NULL. */
 void ap_delta_schema_append(struct ap_buffer *out, const struct ap_schema *schema);
+/* Append a type as it is stored: "integer" with its quotes, or an object. */
+void ap_delta_schema_append_type(struct ap_buffer *out, const struct ap_type *type);
 
 /* Whether some column, nested ones included, is of that kind. */
 bool ap_delta_schema_has_kind(const struct ap_schema *schema, enum ap_type_kind kind);

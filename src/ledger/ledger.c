@@ -8,6 +8,7 @@
 #include "ledger/ledger.h"
 
 #include "base/assert.h"
+#include "ledger/alter.h"
 #include "ledger/checkpoint.h"
 #include "ledger/commit.h"
 #include "ledger/deletion_vector.h"
@@ -232,6 +233,15 @@ ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *com
     ap_snapshot_release(&after->shown);
   }
   return status;
+}
+
+ap_status ap_ledger_alter(struct ap_ledger *ledger, const struct ap_alteration *alteration,
+                          struct ap_alter_result *out_result, ap_error *err) {
+  const struct ap_commit commit = {.kind = AP_COMMIT_ALTER, .alteration = alteration};
+  struct ap_commit_result result;
+  AP_TRY(ap_ledger_commit(ledger, &commit, &result, err));
+  *out_result = (struct ap_alter_result){.version = result.version, .changed = !result.skipped};
+  return AP_OK;
 }
 
 ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version, ap_error *err) {

@@ -34,6 +34,8 @@ struct ap_property {
   struct ap_text value;
 };
 
+struct ap_alteration; /* ledger/alter.h */
+
 struct ap_table_definition {
   const struct ap_schema *schema;
   const uint32_t *partition_columns; /* indexes of top-level fields */
@@ -42,11 +44,14 @@ struct ap_table_definition {
   struct ap_text description; /* may be empty */
   const struct ap_property *properties;
   uint32_t property_count;
+  const struct ap_alteration *alterations; /* done to the columns above: comments, defaults,
+                                              generated columns, constraints */
+  uint32_t alteration_count;
 };
 
 /* Commit version 0. AP_ALREADY_EXISTS when the folder holds a ledger. Refused with the reason:
  * no column, duplicate names (case ignored), every column a partition column, partition columns of
- * nested or binary type. */
+ * nested or binary type, properties of Delta that are not known or not supported. */
 AP_MUST_CHECK ap_status ap_ledger_create_table(struct ap_ledger *ledger,
                                                const struct ap_table_definition *definition,
                                                ap_error *err);
@@ -105,6 +110,7 @@ enum ap_commit_kind {
   AP_COMMIT_OVERWRITE, /* removes what `removes` picks of the version it lands on */
   AP_COMMIT_REWRITE,   /* removes the cells listed, on condition that nobody has changed since what
                           the statement read */
+  AP_COMMIT_ALTER,     /* changes what the table is, by `alteration`; no cells */
 };
 
 struct ap_commit {
@@ -118,7 +124,8 @@ struct ap_commit {
   void *context;            /* of the callbacks */
   struct ap_text predicate; /* for the history (operationParameters.predicate); may be empty */
 
-  /* REWRITE. base: the snapshot the statement read. The cells that go: cells of base, in its order.
+  /* REWRITE. base: the snapshot the statement read (other kinds may tell it too: then the rules
+   * that new rows were checked against are its). The cells that go: cells of base, in its order.
    * They must still be cells, with the same deletion vectors, of the version the commit lands on.
    * Of what other commits brought or took since base and said to change data, nothing may be what
    * the statement might have read: reads_all: anything; else what `reads` tells of a cell (of
@@ -146,12 +153,14 @@ struct ap_commit {
                             has changed meanwhile the commit is a conflict */
   struct ap_text app_id; /* with app_version: exactly-once; empty: none */
   int64_t app_version;
-  struct ap_text user_metadata; /* may be empty */
+  struct ap_text user_metadata;           /* may be empty */
+  const struct ap_alteration *alteration; /* ALTER: see ap_ledger_alter */
 };
 
 struct ap_commit_result {
   int64_t version; /* where it landed; when skipped, the latest version */
-  bool skipped;    /* app_version was already reached: nothing was written */
+  bool skipped;    /* app_version was already reached, or the alteration changes nothing: nothing
+                      was written */
   uint32_t removed_count;
   uint32_t attempt_count;
 };

@@ -7,6 +7,8 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "ledger/action.h"
+#include "ledger/alter.h"
+#include "ledger/commit_text.h"
 #include "ledger/delta_schema.h"
 #include "ledger/duration.h"
 #include "ledger/features.h"
@@ -168,6 +170,7 @@ static ap_status read_metadata(struct ap_table *table, ap_error *err) {
     return AP_FAIL(err, AP_UNSUPPORTED, "the cells are in the format '%.*s'; only parquet is known",
                    AP_TEXT_ARG(provider));
   }
+  table->schema_json = schema;
   AP_TRY(read_properties(table, json, err));
   AP_TRY(read_mapping(table, err));
   AP_TRY(ap_delta_schema_parse(&table->arena, schema, table->mapping != AP_MAPPING_NONE,
@@ -251,11 +254,26 @@ bool ap_table_same_partitioning(const struct ap_table *a, const struct ap_table 
   return true;
 }
 
+/* Whether every constraint of `a` is one of `b`. */
+static bool has_constraints(const struct ap_table *a, const struct ap_table *b) {
+  for (uint32_t i = 0; i < a->property_count; i++) {
+    struct ap_text name = a->properties[i].name;
+    if (!ap_text_starts_with(name, AP_TEXT("delta.constraints."))) continue;
+    bool found = false;
+    for (uint32_t k = 0; k < b->property_count && !found; k++) {
+      found = ap_text_equal(b->properties[k].name, name) &&
+              ap_text_equal(b->properties[k].value, a->properties[i].value);
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
 bool ap_table_same_shape(const struct ap_table *a, const struct ap_table *b) {
   if (a == b) return true;
   return ap_text_equal(a->protocol_json, b->protocol_json) && ap_text_equal(a->id, b->id) &&
-         a->mapping == b->mapping && ap_schema_equal(&a->schema, &b->schema) &&
-         ap_schema_equal(&a->physical, &b->physical) && ap_table_same_partitioning(a, b);
+         a->mapping == b->mapping && ap_text_equal(a->schema_json, b->schema_json) &&
+         ap_table_same_partitioning(a, b) && has_constraints(a, b) && has_constraints(b, a);
 }
 
 /* Creating. */
@@ -338,30 +356,9 @@ static ap_status check_definition(const struct ap_table_definition *definition, 
   return AP_OK;
 }
 
-static void append_protocol(struct ap_json_writer *writer, bool needs_ntz) {
-  ap_json_begin_object(writer);
-  ap_json_name(writer, AP_TEXT("protocol"));
-  ap_json_begin_object(writer);
-  ap_json_member_i64(writer, "minReaderVersion", needs_ntz ? 3 : 1);
-  ap_json_member_i64(writer, "minWriterVersion", needs_ntz ? 7 : 2);
-  for (int i = 0; needs_ntz && i < 2; i++) {
-    ap_json_name(writer, i == 0 ? AP_TEXT("readerFeatures") : AP_TEXT("writerFeatures"));
-    ap_json_begin_array(writer);
-    /* appendOnly and invariants are what writer version 2 gives every other table */
-    if (i == 1) ap_json_string(writer, AP_TEXT("appendOnly"));
-    if (i == 1) ap_json_string(writer, AP_TEXT("invariants"));
-    ap_json_string(writer, AP_TEXT("timestampNtz"));
-    ap_json_end_array(writer);
-  }
-  ap_json_end_object(writer);
-  ap_json_end_object(writer);
-}
-
 static void append_metadata(struct ap_json_writer *writer,
                             const struct ap_table_definition *definition, const char *table_id,
                             struct ap_text schema, int64_t created_ms) {
-  ap_json_begin_object(writer);
-  ap_json_name(writer, AP_TEXT("metaData"));
   ap_json_begin_object(writer);
   ap_json_member_string(writer, "id", ap_text_of(table_id));
   if (definition->name.size) ap_json_member_string(writer, "name", definition->name);
@@ -386,27 +383,49 @@ static void append_metadata(struct ap_json_writer *writer,
   ap_json_end_object(writer);
   ap_json_member_i64(writer, "createdTime", created_ms);
   ap_json_end_object(writer);
-  ap_json_end_object(writer);
+}
+
+/* Both actions from the metaData of the plain columns. */
+static ap_status append_actions(struct ap_buffer *out, const struct ap_table_definition *definition,
+                                struct ap_random *random, struct ap_text plain, ap_error *err) {
+  struct ap_arena arena;
+  struct ap_text protocol;
+  struct ap_text metadata;
+  struct ap_table *table = NULL;
+  ap_arena_init(&arena, out->allocator);
+  ap_status status = ap_alter_apply_new(&arena, random, plain, definition->alterations,
+                                        definition->alteration_count, &protocol, &metadata, err);
+  if (status == AP_OK) status = ap_table_create(out->allocator, protocol, metadata, &table, err);
+  if (status == AP_OK) status = ap_features_check_write(table, err);
+  ap_table_release(table);
+  if (status == AP_OK) {
+    ap_commit_text_action(out, "protocol", protocol);
+    ap_commit_text_action(out, "metaData", metadata);
+    status = ap_buffer_check(out, err);
+  }
+  ap_arena_deinit(&arena);
+  return status;
 }
 
 ap_status ap_table_append_definition(struct ap_buffer *out,
                                      const struct ap_table_definition *definition,
-                                     const char *table_id, int64_t created_ms, ap_error *err) {
+                                     struct ap_random *random, const char *table_id,
+                                     int64_t created_ms, ap_error *err) {
   AP_TRY(check_definition(definition, err));
   struct ap_buffer schema;
+  struct ap_buffer plain;
+  struct ap_json_writer writer;
   ap_buffer_init(&schema, out->allocator);
+  ap_buffer_init(&plain, out->allocator);
   ap_delta_schema_append(&schema, definition->schema);
+  ap_json_writer_init(&writer, &plain);
+  append_metadata(&writer, definition, table_id, ap_buffer_text(&schema), created_ms);
   ap_status status = ap_buffer_check(&schema, err);
+  if (status == AP_OK) status = ap_buffer_check(&plain, err);
   if (status == AP_OK) {
-    struct ap_json_writer writer;
-    ap_json_writer_init(&writer, out);
-    append_protocol(&writer, ap_delta_schema_has_kind(definition->schema, AP_TYPE_TIMESTAMP));
-    ap_buffer_append_string(out, "\n");
-    ap_json_writer_init(&writer, out);
-    append_metadata(&writer, definition, table_id, ap_buffer_text(&schema), created_ms);
-    ap_buffer_append_string(out, "\n");
-    status = ap_buffer_check(out, err);
+    status = append_actions(out, definition, random, ap_buffer_text(&plain), err);
   }
+  ap_buffer_deinit(&plain);
   ap_buffer_deinit(&schema);
   return status;
 }

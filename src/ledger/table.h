@@ -28,6 +28,7 @@ struct ap_table {
   struct ap_text name;
   struct ap_text description;
   int64_t created_ms;
+  struct ap_text schema_json; /* schemaString */
   struct ap_schema schema;
   struct ap_schema physical;
   uint64_t schema_id;
@@ -59,13 +60,14 @@ int64_t ap_table_property_duration_ms(const struct ap_table *table, const char *
 
 /* Same physical partition columns in the same order: then cells of one fit the other. */
 bool ap_table_same_partitioning(const struct ap_table *a, const struct ap_table *b);
-/* Whether a commit prepared on `a` may land on `b`: protocol, schema, partitioning are the same. */
+/* Whether a commit prepared on `a` may land on `b`: protocol, schema, partitioning and the rules
+ * for rows are the same. */
 bool ap_table_same_shape(const struct ap_table *a, const struct ap_table *b);
 
 /* Check a definition and append the texts of version 0's protocol and metaData lines. */
 AP_MUST_CHECK ap_status ap_table_append_definition(struct ap_buffer *out,
                                                    const struct ap_table_definition *definition,
-                                                   const char *table_id, int64_t created_ms,
-                                                   ap_error *err);
+                                                   struct ap_random *random, const char *table_id,
+                                                   int64_t created_ms, ap_error *err);
 
 #endif
