@@ -65,7 +65,8 @@ typedef enum ap_error_class {
   X(AP_OUTCOME_UNKNOWN, 21, "08007", AP_CLASS_RETRYABLE) \
   X(AP_ABANDONED, 22, "57000", AP_CLASS_RETRYABLE)       \
   X(AP_INTERNAL, 23, "XX000", AP_CLASS_FATAL)            \
-  X(AP_END, 24, "02000", AP_CLASS_NONE)
+  X(AP_END, 24, "02000", AP_CLASS_NONE)                  \
+  X(AP_CHECK_VIOLATION, 25, "23514", AP_CLASS_USER)
 
 typedef enum ap_status {
 #define AP_STATUS_ENTRY(code, number, sqlstate, error_class) code = number,

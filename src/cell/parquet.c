@@ -313,6 +313,12 @@ static void write_logical_type(struct ap_thrift *thrift, const struct ap_type *t
   ap_thrift_end(thrift);
 }
 
+int64_t ap_parquet_field_id(const struct ap_field *field) {
+  int64_t id = -1;
+  if (!ap_json_get_i64(field->metadata, "delta.columnMapping.id", -1, &id)) return -1;
+  return id >= 0 && id <= INT32_MAX ? id : -1;
+}
+
 static void write_schema(struct ap_thrift *thrift, const struct ap_schema *schema) {
   ap_thrift_list(thrift, 2, AP_THRIFT_STRUCT, schema->field_count + 1);
   ap_thrift_element_struct(thrift);
@@ -332,6 +338,8 @@ static void write_schema(struct ap_thrift *thrift, const struct ap_schema *schem
       ap_thrift_i32(thrift, 7, type->scale);
       ap_thrift_i32(thrift, 8, type->precision);
     }
+    int64_t id = ap_parquet_field_id(&schema->fields[i]);
+    if (id >= 0) ap_thrift_i32(thrift, 9, (int32_t)id);
     write_logical_type(thrift, type);
     ap_thrift_end(thrift);
   }

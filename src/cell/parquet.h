@@ -27,6 +27,9 @@ enum {
 bool ap_parquet_takes(const struct ap_schema *physical, const struct ArrowSchema *arrow_schema,
                       const uint32_t *order);
 
+/* The field's id in files (column mapping's: metadata member delta.columnMapping.id); -1: none. */
+int64_t ap_parquet_field_id(const struct ap_field *field);
+
 struct ap_parquet_rows {
   const struct ap_schema *physical;
   const struct ArrowSchema *arrow_schema; /* of the batches */

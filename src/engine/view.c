@@ -116,10 +116,6 @@ static ap_status check_ids(const struct ap_frame_binding *binding, ap_error *err
                      field_id(field) < 0 ? "without an id of" : "within", AP_TEXT_ARG(field->name));
     }
   }
-  for (uint32_t i = 0; i < binding->cell_count; i++) {
-    if (!binding->cells[i]->own) continue;
-    return AP_FAIL(err, AP_UNSUPPORTED, "column mapping of mode 'id' over cells without ids");
-  }
   return AP_OK;
 }
 

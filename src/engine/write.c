@@ -42,6 +42,7 @@ struct write {
   struct ap_text base;      /* what COPY writes to: a file, or a folder */
   bool base_is_folder;
   int64_t group_rows;
+  struct ap_text field_ids; /* an option of COPY */
   struct ap_written written;
 };
 
@@ -209,6 +210,7 @@ static void append_options(struct ap_buffer *out, const struct write *write) {
   } else if (write->base_is_folder) {
     ap_buffer_append_format(out, ", FILE_SIZE_BYTES %lld", (long long)target->target_bytes);
   }
+  ap_buffer_append_text(out, write->field_ids);
   ap_buffer_append_string(out, ")");
 }
 
@@ -360,8 +362,8 @@ static ap_status write_piece(struct write *write, const struct ap_cell_draft *wh
   ap_buffer_append_format(&path, "%s/%s.parquet", write->target->staging_folder, uuid);
   ap_buffer_append_literal(&sql, ap_buffer_text(&path));
   ap_buffer_append_format(
-      &sql, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld)",
-      (long long)write->group_rows);
+      &sql, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld%.*s)",
+      (long long)write->group_rows, AP_TEXT_ARG(write->field_ids));
   sql.failed |= path.failed;
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) status = copy(write, ap_buffer_text(&sql), err);
@@ -542,6 +544,7 @@ static ap_status run(struct write *write, const struct ap_cell_source *source, a
   write->written.nulls = AP_ARENA_ARRAY(write->arena, int64_t, write->target->schema->field_count);
   if (!write->written.nulls) return AP_FAIL_MEMORY(err);
   AP_TRY(plan_files(write, err));
+  AP_TRY(ap_write_field_ids(write->target, write->arena, &write->field_ids, err));
   if (source->stream && ap_write_is_small(write->target, &write->source)) {
     AP_TRY(ap_write_small(env_of(write), write->chamber->engine->options.threads, write->target,
                           &write->source, write->base, write->arena, &write->written, err));

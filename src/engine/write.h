@@ -14,6 +14,11 @@ AP_MUST_CHECK ap_status ap_write_check(const struct ap_cell_target *target,
                                        const struct ap_schema *source, struct ap_arena *arena,
                                        uint32_t **out_order, ap_error *err);
 
+/* ", FIELD_IDS {..}" for COPY's options; empty when no field has an id. Arena memory. */
+AP_MUST_CHECK ap_status ap_write_field_ids(const struct ap_cell_target *target,
+                                           struct ap_arena *arena, struct ap_text *out_option,
+                                           ap_error *err);
+
 /* Cells that the engine says it wrote: one draft per row of COPY's answer, statistics included.
  * staged_path is the path the engine wrote to. *inout_nulls (one per field, -1 where nobody counts)
  * grows by the nulls of each column. */

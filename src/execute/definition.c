@@ -126,6 +126,8 @@ static ap_status create_ledger(struct ap_node *node, const struct ap_frame_reque
       .description = request->description,
       .properties = request->properties,
       .property_count = request->property_count,
+      .alterations = request->alterations,
+      .alteration_count = request->alteration_count,
   };
   ap_status status = ap_ledger_create_table(ledger, &definition, err);
   ap_ledger_close(ledger);

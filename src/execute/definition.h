@@ -18,6 +18,8 @@ struct ap_frame_request {
   struct ap_text description;
   const struct ap_property *properties;
   uint32_t property_count;
+  const struct ap_alteration *alterations; /* see struct ap_table_definition */
+  uint32_t alteration_count;
   bool if_absent; /* an equal frame is fine; a different one is AP_SCHEMA_MISMATCH with the
                      difference */
 };

@@ -59,7 +59,7 @@ static ap_status refuse(const struct ap_statement *statement, ap_error *err) {
     const char *start;
     const char *hint;
   } ways_out[] = {
-      {"ALTER", "a frame's columns stay as they were made; 'apiary rename' changes names"},
+      {"ALTER", "ALTER FRAME changes columns, rules and properties; 'apiary rename' changes names"},
       {"CREATE TABLE AS", AP_WRITING_HINT},
       {"CREATE FRAME AS", AP_WRITING_HINT},
       {"CREATE",
@@ -108,6 +108,8 @@ static ap_status run_statement(struct ap_statement_run *run, struct ArrowArraySt
     case AP_STATEMENT_CREATE_BOX:
     case AP_STATEMENT_CREATE_FRAME:
       return ap_run_create(run, out, err);
+    case AP_STATEMENT_ALTER_FRAME:
+      return ap_run_alter(run, out, err);
     case AP_STATEMENT_DROP_HIVE:
     case AP_STATEMENT_DROP_BOX:
     case AP_STATEMENT_DROP_FRAME:

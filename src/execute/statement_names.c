@@ -223,6 +223,7 @@ static ap_status create_frame(struct ap_statement_run *run, struct ArrowArrayStr
   };
   AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
   AP_TRY(parse_columns(run, &schema, err));
+  AP_TRY(ap_run_read_rules(run, &request, err));
   AP_TRY(ap_frame_define(run->session->node, &request, err));
   return ap_answer_message(out, err, "created frame %.*s.%.*s.%.*s", AP_TEXT_ARG(request.hive),
                            AP_TEXT_ARG(request.box), AP_TEXT_ARG(request.name));

@@ -74,7 +74,6 @@ static bool is_altered(const struct attempt *attempt) {
 /* Are the rows that were written those that this snapshot's table takes? */
 static ap_status check_shape(const struct attempt *attempt, ap_error *err) {
   const struct ap_snapshot *shown = &attempt->snapshot->shown;
-  const struct ap_table *table = attempt->snapshot->table;
   struct ap_text prefix = attempt->source->prefix;
   if (is_altered(attempt)) {
     ap_status status =

@@ -210,7 +210,8 @@ ap_status ap_commit_text_removes(struct ap_buffer *out, struct ap_snapshot *snap
                                  const struct ap_commit *commit, int64_t now_ms,
                                  struct ap_commit_totals *out_totals, ap_error *err) {
   *out_totals = (struct ap_commit_totals){0};
-  if (commit->kind == AP_COMMIT_APPEND || commit->restates) return AP_OK;
+  bool keeps = commit->kind == AP_COMMIT_APPEND || commit->kind == AP_COMMIT_ALTER;
+  if (keeps || commit->restates) return AP_OK;
   if (commit->kind == AP_COMMIT_REWRITE) {
     return append_listed_removes(out, commit, now_ms, out_totals, err);
   }

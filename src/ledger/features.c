@@ -20,8 +20,8 @@ static const char *const reader_features[] = {
 
 /* Nothing to do, or done. */
 static const char *const writer_features[] = {
-    "appendOnly",        "changeDataFeed", "deletionVectors", "domainMetadata",
-    "inCommitTimestamp", "timestampNtz",   "v2Checkpoint",    "vacuumProtocolCheck",
+    "appendOnly",        "changeDataFeed", "columnMapping", "deletionVectors",     "domainMetadata",
+    "inCommitTimestamp", "timestampNtz",   "v2Checkpoint",  "vacuumProtocolCheck",
 };
 
 /* Fine while not in use. */
@@ -141,7 +141,6 @@ static ap_status check_writer_feature(const struct ap_table *table, struct ap_te
   if (is_among(name, writer_features, sizeof(writer_features) / sizeof(writer_features[0]))) {
     return AP_OK;
   }
-  if (ap_text_equal(name, AP_TEXT("columnMapping"))) return AP_OK; /* judged by the mode */
   const struct feature *idle = find_idle(name);
   if (!idle) return refuse("written", "needs the Delta writer feature", name, err);
   if (in_use(table, idle)) {
@@ -166,10 +165,6 @@ ap_status ap_features_check_write(const struct ap_table *table, ap_error *err) {
     if (protocol->writer_version >= WRITER_VERSION_FEATURES) break;
     if (protocol->writer_version < legacy_features[i].writer_version) continue;
     AP_TRY(check_writer_feature(table, ap_text_of(legacy_features[i].name), err));
-  }
-  if (table->mapping != AP_MAPPING_NONE) {
-    return refuse("written", "makes use of the Delta writer feature", AP_TEXT("columnMapping"),
-                  err);
   }
   return AP_OK;
 }

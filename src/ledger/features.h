@@ -4,11 +4,11 @@
  *
  * Read: reader versions 1-3 with columnMapping, deletionVectors, timestampNtz, v2Checkpoint,
  * vacuumProtocolCheck, and typeWidening as long as no column was widened.
- * Written: writer versions 1-7 with appendOnly (kept), deletionVectors, domainMetadata (preserved),
- * inCommitTimestamp, timestampNtz, v2Checkpoint, vacuumProtocolCheck, changeDataFeed (whole cells
- * come and go, which needs no change files); and, as long as no column or property makes use of
- * them, invariants, checkConstraints, generatedColumns, allowColumnDefaults, identityColumns,
- * columnMapping, typeWidening. Anything else is refused by name.
+ * Written: writer versions 1-7 with appendOnly (kept), columnMapping, deletionVectors,
+ * domainMetadata (preserved), inCommitTimestamp, timestampNtz, v2Checkpoint, vacuumProtocolCheck,
+ * changeDataFeed (whole cells come and go, which needs no change files); and, as long as no column
+ * or property makes use of them, invariants, checkConstraints, generatedColumns,
+ * allowColumnDefaults, identityColumns, typeWidening. Anything else is refused by name.
  * Thread: none; pure functions.
  */
 #ifndef AP_LEDGER_FEATURES_H

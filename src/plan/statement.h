@@ -10,6 +10,7 @@
 #define AP_PLAN_STATEMENT_H
 
 #include "base/text.h"
+#include "plan/statement_alter.h"
 
 enum ap_statement_kind {
   AP_STATEMENT_QUERY,          /* text: the query; goes to the engine */
@@ -23,7 +24,8 @@ enum ap_statement_kind {
   AP_STATEMENT_DESCRIBE,    /* a frame */
   AP_STATEMENT_CREATE_HIVE,
   AP_STATEMENT_CREATE_BOX,
-  AP_STATEMENT_CREATE_FRAME, /* columns */
+  AP_STATEMENT_CREATE_FRAME, /* columns, frame */
+  AP_STATEMENT_ALTER_FRAME,  /* alter; COMMENT ON too */
   AP_STATEMENT_DROP_HIVE,
   AP_STATEMENT_DROP_BOX,
   AP_STATEMENT_DROP_FRAME,
@@ -51,6 +53,9 @@ struct ap_statement_column {
   struct ap_text name;
   struct ap_text type; /* as written */
   bool not_null;
+  struct ap_text default_value; /* expressions as written; empty: none */
+  struct ap_text generated;
+  struct ap_text comment;
 };
 
 /* OPTIMIZE f [FULL] [WHERE condition] [ZORDER BY (a, b)]; VACUUM f [RETAIN n HOURS] [DRY RUN];
@@ -82,6 +87,8 @@ struct ap_statement {
   const struct ap_text *partition_by; /* PARTITIONED BY (a, b) | PARTITION BY (a, b) */
   uint32_t partition_count;
   struct ap_statement_maintenance maintenance;
+  const struct ap_statement_frame *frame; /* CREATE FRAME (..) */
+  const struct ap_statement_alter *alter; /* ALTER FRAME */
 };
 
 /* Split a text at semicolons that end statements (quotes, comments and dollar quotes respected) and

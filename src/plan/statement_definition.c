@@ -166,118 +166,8 @@ static ap_status take_object_word(struct ap_statement_parser *parser, enum objec
   return AP_OK;
 }
 
-/* One token of a type: how deep it stands in (), [] and <>. */
-static void count_depth(const struct ap_token *token, int *depth) {
-  static const char opening[] = {'(', '[', '<'};
-  static const char closing[] = {')', ']', '>'};
-  for (size_t i = 0; i < sizeof(opening); i++) {
-    if (ap_token_is_symbol(token, opening[i])) (*depth)++;
-    if (ap_token_is_symbol(token, closing[i])) (*depth)--;
-  }
-}
-
-static bool is_constraint(const struct ap_token *token) {
-  static const char *const words[] = {"PRIMARY", "DEFAULT",   "CHECK",      "UNIQUE", "COLLATE",
-                                      "COMMENT", "GENERATED", "REFERENCES", "AS",     "CONSTRAINT"};
-  for (size_t i = 0; i < COUNT_OF(words); i++) {
-    if (ap_token_is(token, words[i])) return true;
-  }
-  return false;
-}
-
-/* The type's text: up to NOT, NULL, a comma or the closing parenthesis at its own level. */
-static ap_status take_type(struct ap_statement_parser *parser, struct ap_text *out_type) {
-  const struct ap_token *first = ap_parser_peek(parser);
-  if (first->kind != AP_TOKEN_WORD && first->kind != AP_TOKEN_QUOTED) {
-    return ap_parser_expected(parser, "a type", NULL, 0);
-  }
-  const struct ap_token *last = NULL;
-  int depth = 0;
-  for (;;) {
-    const struct ap_token *token = ap_parser_peek(parser);
-    if (token->kind == AP_TOKEN_END) return ap_parser_expected(parser, ", or )", NULL, 0);
-    if (depth == 0 && (ap_token_is(token, "NOT") || ap_token_is(token, "NULL") ||
-                       ap_token_is_symbol(token, ',') || ap_token_is_symbol(token, ')'))) {
-      break;
-    }
-    if (depth == 0 && is_constraint(token)) {
-      return ap_parser_expected(parser, "NOT NULL, NULL, , or ) (frames have no other constraints)",
-                                NULL, 0);
-    }
-    count_depth(token, &depth);
-    if (depth < 0) return ap_parser_expected(parser, "a type", NULL, 0);
-    last = ap_parser_take(parser);
-  }
-  if (last == NULL) return ap_parser_expected(parser, "a type", NULL, 0);
-  *out_type = (struct ap_text){
-      first->source.data, (size_t)(last->source.data + last->source.size - first->source.data)};
-  return AP_OK;
-}
-
-static bool begins_table_constraint(const struct ap_statement_parser *parser) {
-  const struct ap_token *token = ap_parser_peek(parser);
-  const struct ap_token *next = ap_parser_peek_at(parser, 1);
-  if (ap_token_is(token, "PRIMARY") || ap_token_is(token, "FOREIGN")) {
-    return ap_token_is(next, "KEY");
-  }
-  if (ap_token_is(token, "UNIQUE") || ap_token_is(token, "CHECK")) {
-    return ap_token_is_symbol(next, '(');
-  }
-  return ap_token_is(token, "CONSTRAINT") && ap_token_is_name(next) &&
-         is_constraint(ap_parser_peek_at(parser, 2));
-}
-
-static ap_status take_column(struct ap_statement_parser *parser,
-                             struct ap_statement_column *out_column) {
-  static const char *const null_words[] = {"NULL", "NOT"};
-  if (begins_table_constraint(parser)) {
-    return ap_parser_expected(parser, "a column (frames have no keys and constraints)", NULL, 0);
-  }
-  *out_column = (struct ap_statement_column){.not_null = false};
-  AP_TRY(ap_parser_take_part(parser, "the name of a column", &out_column->name));
-  AP_TRY(take_type(parser, &out_column->type));
-  if (ap_parser_take_word(parser, "NOT")) {
-    out_column->not_null = true;
-    if (!ap_parser_take_word(parser, "NULL")) {
-      return ap_parser_expected(parser, "NULL behind NOT", null_words, 1);
-    }
-  } else {
-    (void)ap_parser_take_word(parser, "NULL");
-  }
-  return AP_OK;
-}
-
-static ap_status take_columns(struct ap_statement_parser *parser) {
-  if (!ap_parser_take_symbol(parser, '(')) {
-    return ap_parser_expected(parser, "( and the columns: (name type, ...)", NULL, 0);
-  }
-  size_t capacity = ap_parser_items_max(parser);
-  struct ap_statement_column *columns =
-      AP_ARENA_ARRAY(parser->arena, struct ap_statement_column, capacity);
-  if (!columns) return AP_FAIL_MEMORY(parser->err);
-  uint32_t count = 0;
-  do {
-    if (count == AP_COLUMNS_MAX) {
-      return AP_FAIL(parser->err, AP_SYNTAX, "a frame has at most %d columns", AP_COLUMNS_MAX);
-    }
-    AP_TRY(take_column(parser, &columns[count]));
-    count++;
-  } while (ap_parser_take_symbol(parser, ','));
-  if (!ap_parser_take_symbol(parser, ')')) {
-    return ap_parser_expected(parser, "NOT NULL, NULL, , or )", NULL, 0);
-  }
-  parser->statement->columns = columns;
-  parser->statement->column_count = count;
-  return AP_OK;
-}
-
+/* Behind PARTITIONED */
 static ap_status take_partition(struct ap_statement_parser *parser) {
-  static const char *const words[] = {"PARTITIONED", "PARTITION"};
-  if (ap_parser_done(parser)) return AP_OK;
-  if (!ap_parser_take_word(parser, "PARTITIONED") && !ap_parser_take_word(parser, "PARTITION")) {
-    return ap_parser_expected(parser, "PARTITIONED BY or the end of the statement", words,
-                              COUNT_OF(words));
-  }
   if (!ap_parser_take_word(parser, "BY")) return ap_parser_expected(parser, "BY", NULL, 0);
   if (!ap_parser_take_symbol(parser, '(')) {
     return ap_parser_expected(parser, "( and the partition columns", NULL, 0);
@@ -300,6 +190,40 @@ static ap_status take_partition(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
+static ap_status take_frame_clause(struct ap_statement_parser *parser,
+                                   struct ap_statement_frame *frame) {
+  static const char *const words[] = {"PARTITIONED", "PARTITION", "COMMENT", "TBLPROPERTIES",
+                                      "WITH"};
+  if (ap_parser_take_word(parser, "PARTITIONED") || ap_parser_take_word(parser, "PARTITION")) {
+    return take_partition(parser);
+  }
+  if (ap_parser_take_word(parser, "COMMENT")) {
+    return ap_parser_take_string(parser, "a 'comment'", &frame->comment);
+  }
+  if (ap_parser_take_word(parser, "TBLPROPERTIES") || ap_parser_take_word(parser, "WITH")) {
+    return ap_parser_take_properties(parser, true, &frame->properties, &frame->property_count);
+  }
+  return ap_parser_expected(parser,
+                            "PARTITIONED BY, COMMENT, TBLPROPERTIES or the end of the statement",
+                            words, COUNT_OF(words));
+}
+
+/* (columns) and, in any order, PARTITIONED BY (names), COMMENT 'text', TBLPROPERTIES (..) */
+static ap_status take_frame(struct ap_statement_parser *parser) {
+  struct ap_statement *statement = parser->statement;
+  struct ap_statement_frame *frame = AP_ARENA_NEW(parser->arena, struct ap_statement_frame);
+  struct ap_column_list list;
+  if (!frame) return AP_FAIL_MEMORY(parser->err);
+  AP_TRY(ap_parser_take_columns(parser, &list));
+  statement->columns = list.columns;
+  statement->column_count = list.column_count;
+  frame->constraints = list.constraints;
+  frame->constraint_count = list.constraint_count;
+  statement->frame = frame;
+  while (!ap_parser_done(parser)) AP_TRY(take_frame_clause(parser, frame));
+  return AP_OK;
+}
+
 static ap_status take_if_not_exists(struct ap_statement_parser *parser) {
   static const char *const words[] = {"EXISTS"};
   if (!ap_token_is(ap_parser_peek(parser), "IF") ||
@@ -315,7 +239,7 @@ static ap_status take_if_not_exists(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
-/* CREATE HIVE | BOX | FRAME [IF NOT EXISTS] name [(columns) [PARTITIONED BY (names)]] */
+/* CREATE HIVE | BOX | FRAME [IF NOT EXISTS] name [(columns) clauses] */
 ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   static const enum ap_statement_kind kinds[] = {
       [OBJECT_HIVE] = AP_STATEMENT_CREATE_HIVE,
@@ -343,8 +267,7 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
       statement->head = AP_TEXT("CREATE TABLE AS");
       return AP_OK;
     }
-    AP_TRY(take_columns(parser));
-    AP_TRY(take_partition(parser));
+    AP_TRY(take_frame(parser));
   }
   return ap_parser_take_end(parser, "the end of the statement");
 }

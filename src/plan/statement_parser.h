@@ -50,11 +50,37 @@ ap_status ap_parser_take_name(struct ap_statement_parser *parser, uint32_t parts
 /* Commas from here on, plus one: no list has more items. */
 size_t ap_parser_items_max(const struct ap_statement_parser *parser);
 
+/* A column's type, an expression: the text up to what follows at its own level. */
+ap_status ap_parser_take_type(struct ap_statement_parser *parser, struct ap_text *out_type);
+ap_status ap_parser_take_expression(struct ap_statement_parser *parser,
+                                    struct ap_text *out_expression);
+/* What stands between ( and ). */
+ap_status ap_parser_take_parenthesised(struct ap_statement_parser *parser, const char *what,
+                                       struct ap_text *out_text);
+ap_status ap_parser_take_string(struct ap_statement_parser *parser, const char *what,
+                                struct ap_text *out_text);
+
+struct ap_column_list {
+  struct ap_statement_column *columns;
+  uint32_t column_count;
+  struct ap_statement_constraint *constraints; /* of columns and between them */
+  uint32_t constraint_count;
+};
+/* (column, CHECK (..), ...) */
+ap_status ap_parser_take_columns(struct ap_statement_parser *parser,
+                                 struct ap_column_list *out_list);
+/* ('name' = 'value', ...), or ('name', ...) */
+ap_status ap_parser_take_properties(struct ap_statement_parser *parser, bool with_values,
+                                    const struct ap_statement_property **out_properties,
+                                    uint32_t *out_count);
+
 ap_status ap_statement_parse_describe(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_use(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_show(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_create(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_drop(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_alter(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_comment(struct ap_statement_parser *parser);
 
 /* statement_maintenance.c */
 ap_status ap_statement_parse_optimize(struct ap_statement_parser *parser);

@@ -227,6 +227,7 @@ _BY_CODE: dict[str, type[ApiaryError]] = {
     "AP_ALREADY_EXISTS": AlreadyExists,
     "AP_SCHEMA_MISMATCH": SchemaError,
     "AP_NULL_VIOLATION": SchemaError,
+    "AP_CHECK_VIOLATION": SchemaError,
     "AP_CONFIG": ConfigError,
     "AP_UNSUPPORTED": Unsupported,
     "AP_QUERY": SqlError,

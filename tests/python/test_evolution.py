@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames change their columns, rules and properties, and other engines go on reading them.
+
+Method: the change is made by SQL; what the rows must then be is written down beside it, and
+compared with what Apiary, deltalake and Polars read. Refusals must name the thing and change
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import apiary
+import deltalake
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+FRAME = "warehouse.sales.f"
+
+
+def location(frame: apiary.Frame) -> str:
+    return str(frame.describe()["location"])
+
+
+def log_entry(frame: apiary.Frame, version: int) -> dict[str, Any]:
+    """A commit's actions by name; the last of a name."""
+    path = Path(location(frame), "_delta_log", f"{version:020}.json")
+    return {k: v for line in path.read_text().splitlines() for k, v in json.loads(line).items()}
+
+
+def entries(frame: apiary.Frame) -> int:
+    return len(list(Path(location(frame), "_delta_log").glob("*.json")))
+
+
+def sorted_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(rows, key=repr)
+
+
+def by_deltalake(frame: apiary.Frame) -> list[dict[str, Any]]:
+    query = deltalake.QueryBuilder().register("t", deltalake.DeltaTable(location(frame)))
+    return pa.table(query.execute("SELECT * FROM t").read_all()).to_pylist()
+
+
+def by_polars(frame: apiary.Frame) -> list[dict[str, Any]]:
+    return polars.scan_delta(location(frame)).collect().to_dicts()
+
+
+def check_everywhere(
+    ap: apiary.Apiary, frame: apiary.Frame, expected: list[dict[str, Any]], others: str = "dp"
+) -> None:
+    """We and others read these rows, with the columns in this order."""
+    wanted = sorted_rows(expected)
+    assert sorted_rows(ap.sql(f"SELECT * FROM {FRAME}").to_arrow().to_pylist()) == wanted
+    if "d" in others:
+        assert sorted_rows(by_deltalake(frame)) == wanted
+    if "p" in others:
+        assert sorted_rows(by_polars(frame)) == wanted
+
+
+def operations(frame: apiary.Frame) -> list[str]:
+    return [entry["operation"] for entry in frame.history()][::-1]
+
+
+# ------------------------------------------------------------------- columns, comments, properties
+
+
+def test_add_columns_without_touching_the_cells(ap: apiary.Apiary, box: apiary.Box) -> None:
+    frame = box.create_frame("f", {"id": "int64", "s": "struct<x: int32>"})
+    frame.write({"id": [1], "s": [{"x": 1}]})
+    ap.sql(f"ALTER FRAME {FRAME} ADD COLUMN name string COMMENT 'who' AFTER id")
+    ap.sql(f"ALTER TABLE {FRAME} ADD COLUMNS (price decimal(10,2), at timestamp FIRST)")
+    ap.sql(f"ALTER FRAME {FRAME} ADD COLUMN s.y string")
+    frame.write(
+        pa.table(
+            {
+                "id": pa.array([2], pa.int64()),
+                "name": ["b"],
+                "s": pa.array([{"x": 2, "y": "z"}], pa.struct({"x": pa.int32(), "y": pa.string()})),
+                "price": pa.array([None], pa.decimal128(10, 2)),
+                "at": pa.array([None], pa.timestamp("us")),
+            }
+        )
+    )
+    expected = [
+        {"at": None, "id": 1, "name": None, "s": {"x": 1, "y": None}, "price": None},
+        {"at": None, "id": 2, "name": "b", "s": {"x": 2, "y": "z"}, "price": None},
+    ]
+    check_everywhere(ap, frame, expected)
+    assert operations(frame) == ["CREATE TABLE", "WRITE"] + 3 * ["ADD COLUMNS"] + ["WRITE"]
+    fields = json.loads(log_entry(frame, 2)["metaData"]["schemaString"])["fields"]
+    assert [field["name"] for field in fields] == ["id", "name", "s"]
+    assert fields[1]["metadata"] == {"comment": "who"}
+    # a timestamp without zone asks for more than the first versions of the protocol
+    assert log_entry(frame, 3)["protocol"] == {
+        "minReaderVersion": 3,
+        "minWriterVersion": 7,
+        "readerFeatures": ["timestampNtz"],
+        "writerFeatures": ["appendOnly", "invariants", "timestampNtz"],
+    }
+    assert ap.sql(f"SELECT count(*) AS n FROM {FRAME} AT (VERSION => 1)").to_arrow()[
+        "n"
+    ].to_pylist() == [1]
+
+
+def test_refusals_change_nothing(ap: apiary.Apiary, box: apiary.Box) -> None:
+    frame = box.create_frame("f", {"id": "int64", "word": "string"}, partition_by=["word"])
+    frame.write({"id": [1], "word": ["a"]})
+    before = entries(frame)
+    refusals: list[tuple[str, type[Exception], str]] = [
+        ("ADD COLUMN ID int32", apiary.AlreadyExists, "column 'ID' already"),
+        ("ADD COLUMN x.y int32", apiary.NotFound, "no column 'x.y'"),
+        ("ADD COLUMN n int32 AFTER wort", apiary.NotFound, "'wort'"),
+        ("ADD COLUMN n strang", apiary.SchemaError, "strang"),
+        ("ADD COLUMN n int32 NOT NULL", apiary.SqlSyntaxError, "no rule yet"),
+        ("ADD COLUMN n int32 DEFAULT 3", apiary.SqlSyntaxError, "no rule yet"),
+        ("DROP COLUMN id", apiary.Unsupported, "column mapping"),
+        ("RENAME COLUMN id TO nr", apiary.Unsupported, "column mapping"),
+        ("ALTER COLUMN wrd COMMENT 'x'", apiary.NotFound, "did you mean 'word'?"),
+        ("ALTER COLUMN id TYPE int32", apiary.SchemaError, "long to integer"),
+        ("ALTER COLUMN id TYPE decimal(20,0)", apiary.Unsupported, "enableTypeWidening"),
+        (
+            "SET TBLPROPERTIES ('delta.apendOnly' = 'true')",
+            apiary.InvalidArgument,
+            "did you mean 'delta.appendOnly'?",
+        ),
+        (
+            "SET TBLPROPERTIES ('delta.appendOnly' = 'yes')",
+            apiary.InvalidArgument,
+            "true or false",
+        ),
+        (
+            "SET TBLPROPERTIES ('delta.enableRowTracking' = 'true')",
+            apiary.Unsupported,
+            "delta.enableRowTracking",
+        ),
+        ("UNSET TBLPROPERTIES ('mine')", apiary.NotFound, "'mine' is not set"),
+        ("DROP CONSTRAINT c", apiary.NotFound, "no constraint 'c'"),
+    ]
+    for action, error, part in refusals:
+        with pytest.raises(error) as caught:
+            ap.sql(f"ALTER FRAME {FRAME} {action}")
+        assert part in f"{caught.value} {caught.value.hint}", action
+    assert entries(frame) == before
+    ap.sql(f"ALTER FRAME {FRAME} ADD COLUMN IF NOT EXISTS id int64")
+    ap.sql(f"ALTER FRAME {FRAME} UNSET TBLPROPERTIES IF EXISTS ('mine')")
+    ap.sql("ALTER FRAME IF EXISTS warehouse.sales.g ADD COLUMN x int32")
+    assert entries(frame) == before
+
+
+def test_comments_and_properties(ap: apiary.Apiary, box: apiary.Box) -> None:
+    ap.sql(
+        f"""CREATE FRAME {FRAME} (id bigint NOT NULL COMMENT 'the key', word text)
+        PARTITIONED BY (word) COMMENT 'all of it'
+        TBLPROPERTIES ('owner' = 'me', delta.checkpointInterval = 5)"""
+    )
+    frame = box.frame("f")
+    ap.sql(f"COMMENT ON COLUMN {FRAME}.word IS 'a word'")
+    ap.sql(f"COMMENT ON FRAME {FRAME} IS 'changed'")
+    ap.sql(f"ALTER FRAME {FRAME} SET TBLPROPERTIES (owner = 'you', 'delta.appendOnly' = true)")
+    ap.sql(f"ALTER FRAME {FRAME} UNSET TBLPROPERTIES ('delta.checkpointInterval')")
+    table = deltalake.DeltaTable(location(frame))
+    assert table.metadata().description == "changed"
+    assert table.metadata().configuration == {"owner": "you", "delta.appendOnly": "true"}
+    fields = {field.name: field for field in table.schema().fields}
+    assert fields["id"].metadata == {"comment": "the key"}
+    assert fields["word"].metadata == {"comment": "a word"}
+    frame.write({"id": [1], "word": ["a"]})
+    with pytest.raises(apiary.Unsupported, match="appendOnly"):
+        frame.overwrite({"id": [1], "word": ["a"]})
+    ap.sql(f"COMMENT ON COLUMN {FRAME}.word IS NULL")
+    assert "metaData" in log_entry(frame, 6)
+    assert frame.describe()["description"] == "changed"
+
+
+# ---------------------------------------------------------------------------------- column mapping
+
+
+def test_rename_and_drop_with_column_mapping(ap: apiary.Apiary, box: apiary.Box) -> None:
+    frame = box.create_frame(
+        "f", {"id": "int64", "word": "string", "s": "struct<x: int32, y: string>"}, ["word"]
+    )
+    frame.write({"id": [1, 2], "word": ["a", "b"], "s": [{"x": 1, "y": "p"}, None]})
+    ap.sql(f"ALTER FRAME {FRAME} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    assert log_entry(frame, 2)["protocol"] == {"minReaderVersion": 2, "minWriterVersion": 5}
+    ap.sql(f"ALTER FRAME {FRAME} RENAME COLUMN id TO number")
+    ap.sql(f'ALTER FRAME {FRAME} RENAME COLUMN word TO "the word"')
+    ap.sql(f"ALTER FRAME {FRAME} RENAME COLUMN s.x TO z")
+    ap.sql(f"ALTER FRAME {FRAME} ADD COLUMN more int64")
+    frame.write(
+        pa.table(
+            {
+                "number": pa.array([3], pa.int64()),
+                "the word": ["c"],
+                "s": pa.array([{"z": 3, "y": "q"}], pa.struct({"z": pa.int32(), "y": pa.string()})),
+                "more": pa.array([30], pa.int64()),
+            }
+        )
+    )
+    expected = [
+        {"number": 1, "the word": "a", "s": {"z": 1, "y": "p"}, "more": None},
+        {"number": 2, "the word": "b", "s": None, "more": None},
+        {"number": 3, "the word": "c", "s": {"z": 3, "y": "q"}, "more": 30},
+    ]
+    check_everywhere(ap, frame, expected, "d")
+    add = log_entry(frame, 7)["add"]
+    assert add["partitionValues"] == {"word": "c"}
+    ap.sql(f"ALTER FRAME {FRAME} DROP COLUMNS (s, more)")
+    ap.sql(f"ALTER FRAME {FRAME} ADD COLUMN more string")
+    frame.write({"number": [4], "the word": ["a"], "more": ["new"]})
+    plain = [
+        {"number": 1, "the word": "a", "more": None},
+        {"number": 2, "the word": "b", "more": None},
+        {"number": 3, "the word": "c", "more": None},
+        {"number": 4, "the word": "a", "more": "new"},
+    ]
+    check_everywhere(ap, frame, plain, "d")
+    pruned = ap.sql(f"SELECT number FROM {FRAME} WHERE number >= 4").to_arrow()
+    assert pruned["number"].to_pylist() == [4]
+    with pytest.raises(apiary.Unsupported, match="partition column"):
+        ap.sql(f'ALTER FRAME {FRAME} DROP COLUMN "the word"')
+    with pytest.raises(apiary.InvalidArgument, match="last one"):
+        ap.sql(f"ALTER FRAME {FRAME} DROP COLUMNS number, more")
+    with pytest.raises(apiary.Unsupported, match="from 'name' to 'none'"):
+        ap.sql(f"ALTER FRAME {FRAME} UNSET TBLPROPERTIES ('delta.columnMapping.mode')")
+
+
+@pytest.mark.parametrize("mode", ["name", "id"])
+def test_new_frames_with_column_mapping(ap: apiary.Apiary, box: apiary.Box, mode: str) -> None:
+    ap.sql(
+        f"""CREATE FRAME {FRAME} ("a,b" bigint, word text, p text) PARTITIONED BY (p)
+        TBLPROPERTIES ('delta.columnMapping.mode' = '{mode}')"""
+    )
+    frame = box.frame("f")
+    frame.write({"a,b": [1, 2], "word": ["x", "y"], "p": ["k", "l"]})
+    frame.write({"a,b": [3], "word": [None], "p": ["k"]})
+    rows = [
+        {"a,b": 1, "word": "x", "p": "k"},
+        {"a,b": 2, "word": "y", "p": "l"},
+        {"a,b": 3, "word": None, "p": "k"},
+    ]
+    check_everywhere(ap, frame, rows, "d")
+    fields = json.loads(log_entry(frame, 0)["metaData"]["schemaString"])["fields"]
+    ids = {
+        field["metadata"]["delta.columnMapping.physicalName"]: str(
+            field["metadata"]["delta.columnMapping.id"]
+        )
+        for field in fields
+    }
+    assert all(name.startswith("col-") for name in ids)
+    files = list(Path(location(frame)).rglob("*.parquet"))
+    assert len(files) == 3
+    for path in files:
+        stored = pq.read_schema(path)
+        for field in stored:
+            assert field.metadata[b"PARQUET:field_id"].decode() == ids[field.name]
