@@ -31,7 +31,7 @@ static PyObject *core_statuses(PyObject *module, PyObject *unused) {
   (void)module;
   (void)unused;
   PyObject *names = PyList_New(0);
-  for (int status = 0; names != NULL && status <= (int)AP_END; ++status) {
+  for (int status = 0; names != NULL && status <= (int)AP_CHECK_VIOLATION; ++status) {
     PyObject *name = PyUnicode_FromString(ap_status_name((ap_status)status));
     if (name == NULL || PyList_Append(names, name) != 0) Py_CLEAR(names);
     Py_XDECREF(name);
