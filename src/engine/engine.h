@@ -184,6 +184,7 @@ void ap_engine_interrupt(struct ap_engine *engine, struct ap_run_handle *handle)
 struct ap_cell_source {
   struct ArrowArrayStream *stream; /* NULL: query */
   struct ap_text query;
+  int64_t row_bytes; /* what a row of the query takes in a file, about; 0: unknown */
 };
 
 struct ap_cell_target {

@@ -39,6 +39,7 @@ struct write {
   struct ap_schema columns; /* of what comes */
   uint32_t *order;          /* field i is column order[i] of what comes */
   struct ap_text query;     /* empty: a stream */
+  int64_t row_bytes;        /* of the query's rows; 0: unknown */
   struct ap_text base;      /* what COPY writes to: a file, or a folder */
   bool base_is_folder;
   int64_t group_rows;
@@ -57,10 +58,9 @@ static bool is_partition_column(const struct ap_cell_target *target, uint32_t fi
   return false;
 }
 
-/* Rows of a group whose values take about so many bytes, by what was seen of them. */
-static int64_t rows_of_bytes(const struct ap_source *source, int64_t bytes) {
-  int64_t width = source->peeked_bytes / source->peeked_rows + 1;
-  int64_t rows = bytes / width / GROUP_ROWS_STEP * GROUP_ROWS_STEP;
+/* Rows of a group that takes about so many bytes. */
+static int64_t rows_of_bytes(int64_t row_bytes, int64_t bytes) {
+  int64_t rows = bytes / row_bytes / GROUP_ROWS_STEP * GROUP_ROWS_STEP;
   return rows < GROUP_ROWS_STEP ? GROUP_ROWS_STEP : rows;
 }
 
@@ -86,12 +86,17 @@ static ap_status plan_files(struct write *write, ap_error *err) {
   write->base_is_folder = target->partition_column_count > 0 || !small;
   write->group_rows = GROUP_ROWS;
   if (write->query.size == 0 && source->peeked_rows > 0) {
-    int64_t most = rows_of_bytes(source, target->target_bytes / 2);
+    int64_t row_bytes = source->peeked_bytes / source->peeked_rows + 1;
+    int64_t most = rows_of_bytes(row_bytes, target->target_bytes / 2);
     if (write->group_rows > most) write->group_rows = most;
     if (small) {
       int64_t threads = write->chamber->engine->options.threads;
       write->group_rows = share_rows(source->peeked_rows, threads, write->group_rows);
     }
+  }
+  if (write->query.size > 0 && write->row_bytes > 0) {
+    int64_t most = rows_of_bytes(write->row_bytes, target->target_bytes / 2);
+    if (write->group_rows > most) write->group_rows = most;
   }
   char uuid[AP_UUID_TEXT_SIZE];
   ap_random_uuid(env_of(write)->random, uuid);
@@ -513,6 +518,7 @@ static ap_status check_source(struct write *write, const struct ap_cell_source *
     schema = &write->source.schema;
   } else {
     write->query = trim_query(source->query);
+    write->row_bytes = source->row_bytes;
     AP_TRY(ap_chamber_check_statement(write->query, err));
     AP_TRY(describe_query(write, &described, err));
   }

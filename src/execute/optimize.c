@@ -200,6 +200,11 @@ static ap_status append_query(struct optimize_run *run, struct ap_buffer *sql, a
   return status == AP_OK ? ap_buffer_check(sql, err) : status;
 }
 
+/* What a row of the frame takes, on average; 0: the ledger does not tell. */
+static int64_t row_bytes(const struct ap_snapshot *snapshot) {
+  return snapshot->row_count > 0 ? snapshot->size_bytes / snapshot->row_count + 1 : 0;
+}
+
 static ap_status write_group(struct optimize_run *run, struct group *group, struct ap_text query,
                              ap_error *err) {
   const struct ap_snapshot *snapshot = run->snapshot;
@@ -212,7 +217,7 @@ static ap_status write_group(struct optimize_run *run, struct group *group, stru
   if (status == AP_OK) status = ap_store_staging_path(ap_node_store(run->node), &staging, err);
   if (status == AP_OK) status = ap_buffer_check(&staging, err);
   if (status == AP_OK) {
-    const struct ap_cell_source source = {.query = query};
+    const struct ap_cell_source source = {.query = query, .row_bytes = row_bytes(snapshot)};
     const struct ap_cell_target target = {
         .frame = ap_text_of(name),
         .schema = &snapshot->schema,
