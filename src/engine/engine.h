@@ -185,6 +185,9 @@ struct ap_cell_source {
   struct ArrowArrayStream *stream; /* NULL: query */
   struct ap_text query;
   int64_t row_bytes; /* what a row of the query takes in a file, about; 0: unknown */
+  bool ordered;      /* the query's order counts: cells hold its rows one after the other */
+  /* All rows of the query are of this partition (values of the target's columns); NULL: of any. */
+  const struct ap_partition_value *partition;
 };
 
 struct ap_cell_target {

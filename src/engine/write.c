@@ -35,12 +35,14 @@ struct write {
   const struct ap_cell_target *target;
   const struct ap_run_control *control;
   struct ap_arena *arena;
-  struct ap_source source;  /* of a stream */
-  struct ap_schema columns; /* of what comes */
-  uint32_t *order;          /* field i is column order[i] of what comes */
-  struct ap_text query;     /* empty: a stream */
-  int64_t row_bytes;        /* of the query's rows; 0: unknown */
-  struct ap_text base;      /* what COPY writes to: a file, or a folder */
+  struct ap_source source;                    /* of a stream */
+  struct ap_schema columns;                   /* of what comes */
+  uint32_t *order;                            /* field i is column order[i] of what comes */
+  struct ap_text query;                       /* empty: a stream */
+  int64_t row_bytes;                          /* of the query's rows; 0: unknown */
+  bool ordered;                               /* the query's order counts */
+  const struct ap_partition_value *partition; /* of all rows; NULL: the engine parts them */
+  struct ap_text base;                        /* what COPY writes to: a file, or a folder */
   bool base_is_folder;
   int64_t group_rows;
   struct ap_text field_ids; /* an option of COPY */
@@ -83,7 +85,9 @@ static ap_status plan_files(struct write *write, ap_error *err) {
   const struct ap_source *source = &write->source;
   bool small =
       write->query.size == 0 && source->complete && source->peeked_bytes <= target->target_bytes;
-  write->base_is_folder = target->partition_column_count > 0 || !small;
+  bool parts = target->partition_column_count > 0 && !write->partition;
+  /* Only one file keeps the order of rows; it is cut afterwards. */
+  write->base_is_folder = parts || (!small && !write->ordered);
   write->group_rows = GROUP_ROWS;
   if (write->query.size == 0 && source->peeked_rows > 0) {
     int64_t row_bytes = source->peeked_bytes / source->peeked_rows + 1;
@@ -201,7 +205,7 @@ static void append_options(struct ap_buffer *out, const struct write *write) {
   ap_buffer_append_format(
       out, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld",
       (long long)write->group_rows);
-  if (target->partition_column_count > 0) {
+  if (target->partition_column_count > 0 && !write->partition) {
     ap_buffer_append_string(out, ", PARTITION_BY (");
     for (uint32_t i = 0; i < target->partition_column_count; i++) {
       if (i > 0) ap_buffer_append_string(out, ", ");
@@ -259,20 +263,45 @@ static ap_status copy(struct write *write, struct ap_text sql, ap_error *err) {
   return status;
 }
 
+/* The same for files that do not say their partition, which is this one. */
+static ap_status copy_into(struct write *write, struct ap_text sql, uint32_t partition_count,
+                           const struct ap_partition_value *partition, ap_error *err) {
+  const struct ap_cell_target *target = write->target;
+  struct ap_cell_target plain = *target;
+  uint32_t before = write->written.count;
+  plain.partition_column_count = 0;
+  write->target = &plain;
+  ap_status status = copy(write, sql, err);
+  write->target = target;
+  for (uint32_t i = before; i < write->written.count; i++) {
+    write->written.drafts[i].partition_count = partition_count;
+    write->written.drafts[i].partition_values = partition;
+  }
+  return status;
+}
+
 static ap_status write_all(struct write *write, ap_error *err) {
   struct ap_buffer sql;
   ap_buffer_init(&sql, env_of(write)->allocator);
   ap_buffer_append_string(&sql, "COPY (SELECT ");
+  bool first = true;
   for (uint32_t i = 0; i < write->target->schema->field_count; i++) {
-    if (i > 0) ap_buffer_append_string(&sql, ", ");
+    if (write->partition && is_partition_column(write->target, i)) continue;
+    if (!first) ap_buffer_append_string(&sql, ", ");
     append_column(&sql, write, i);
+    first = false;
   }
   append_from(&sql, write);
   ap_buffer_append_string(&sql, ") TO ");
   ap_buffer_append_literal(&sql, write->base);
   append_options(&sql, write);
   ap_status status = ap_buffer_check(&sql, err);
-  if (status == AP_OK) status = copy(write, ap_buffer_text(&sql), err);
+  if (status == AP_OK && write->partition) {
+    status = copy_into(write, ap_buffer_text(&sql), write->target->partition_column_count,
+                       write->partition, err);
+  } else if (status == AP_OK) {
+    status = copy(write, ap_buffer_text(&sql), err);
+  }
   ap_buffer_deinit(&sql);
   return status;
 }
@@ -371,7 +400,10 @@ static ap_status write_piece(struct write *write, const struct ap_cell_draft *wh
       (long long)write->group_rows, AP_TEXT_ARG(write->field_ids));
   sql.failed |= path.failed;
   ap_status status = ap_buffer_check(&sql, err);
-  if (status == AP_OK) status = copy(write, ap_buffer_text(&sql), err);
+  if (status == AP_OK) {
+    status = copy_into(write, ap_buffer_text(&sql), whole->partition_count, whole->partition_values,
+                       err);
+  }
   if (status != AP_OK && path.data) {
     struct ap_files *files = env_of(write)->files;
     (void)!files->remove_file(files, path.data, NULL);
@@ -384,24 +416,13 @@ static ap_status write_piece(struct write *write, const struct ap_cell_draft *wh
 /* Cut draft `index` into pieces of about the target; they come last in the list. */
 static ap_status cut(struct write *write, uint32_t index, ap_error *err) {
   const struct ap_cell_draft whole = write->written.drafts[index];
-  struct ap_cell_target plain = *write->target;
-  const struct ap_cell_target *target = write->target;
-  plain.partition_column_count = 0;
-  int64_t pieces = (whole.size_bytes + target->target_bytes - 1) / target->target_bytes;
+  int64_t target_bytes = write->target->target_bytes;
+  int64_t pieces = (whole.size_bytes + target_bytes - 1) / target_bytes;
   if (pieces > whole.row_count) pieces = whole.row_count;
   int64_t rows = (whole.row_count + pieces - 1) / pieces;
-  ap_status status = AP_OK;
-  write->target = &plain;
-  for (int64_t first = 0; first < whole.row_count && status == AP_OK; first += rows) {
-    uint32_t before = write->written.count;
-    status = write_piece(write, &whole, first, rows, err);
-    for (uint32_t i = before; i < write->written.count; i++) {
-      write->written.drafts[i].partition_count = whole.partition_count;
-      write->written.drafts[i].partition_values = whole.partition_values;
-    }
+  for (int64_t first = 0; first < whole.row_count; first += rows) {
+    AP_TRY(write_piece(write, &whole, first, rows, err));
   }
-  write->target = target;
-  if (status != AP_OK) return status;
   struct ap_files *files = env_of(write)->files;
   AP_TRY(files->remove_file(files, whole.staged_path.data, err));
   write->written.drafts[index] = write->written.drafts[--write->written.count];
@@ -519,6 +540,8 @@ static ap_status check_source(struct write *write, const struct ap_cell_source *
   } else {
     write->query = trim_query(source->query);
     write->row_bytes = source->row_bytes;
+    write->ordered = source->ordered;
+    write->partition = source->partition;
     AP_TRY(ap_chamber_check_statement(write->query, err));
     AP_TRY(describe_query(write, &described, err));
   }

@@ -36,7 +36,8 @@ struct optimize_run {
   const struct ap_optimize_request *request;
   struct ap_arena arena;
   struct ap_frame *frame;
-  struct ap_snapshot *snapshot;
+  struct ap_snapshot *read;     /* whose cells the groups hold */
+  struct ap_snapshot *snapshot; /* on which the commit is tried */
   struct ap_chamber *chamber;
   struct ap_partition_condition condition;
   int64_t target_bytes;
@@ -217,7 +218,10 @@ static ap_status write_group(struct optimize_run *run, struct group *group, stru
   if (status == AP_OK) status = ap_store_staging_path(ap_node_store(run->node), &staging, err);
   if (status == AP_OK) status = ap_buffer_check(&staging, err);
   if (status == AP_OK) {
-    const struct ap_cell_source source = {.query = query, .row_bytes = row_bytes(snapshot)};
+    const struct ap_cell_source source = {.query = query,
+                                          .row_bytes = row_bytes(snapshot),
+                                          .ordered = true,
+                                          .partition = group->cells[0]->partition_values};
     const struct ap_cell_target target = {
         .frame = ap_text_of(name),
         .schema = &snapshot->schema,
@@ -426,6 +430,7 @@ static ap_status prepare(struct optimize_run *run, ap_error *err) {
   AP_TRY(
       ap_node_find_frame(run->node, request->hive, request->box, request->name, &run->frame, err));
   AP_TRY(ap_frame_latest(run->frame, &run->snapshot, err));
+  run->read = ap_snapshot_retain(run->snapshot);
   AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
   AP_TRY(ap_partition_condition_parse(run->chamber, run->frame, "OPTIMIZE .. WHERE",
                                       request->condition, &run->arena, &run->condition, err));
@@ -449,6 +454,7 @@ ap_status ap_optimize(struct ap_node *node, const struct ap_optimize_request *re
   if (status == AP_OK) status = commit_rest(&run, out_outcome, err);
   if (status != AP_OUTCOME_UNKNOWN) discard(&run, status != AP_OK);
   ap_snapshot_release(run.snapshot);
+  ap_snapshot_release(run.read);
   ap_node_release_frame(node, run.frame);
   ap_arena_deinit(&run.arena);
   return status;
