@@ -54,6 +54,16 @@ static const char *const keywords[] = {
     "like", "is", "decimal", "numeric", "as",      "interval", "end",  "null", "from",
 };
 
+/* Names in Spark that are reserved in the engine. */
+static const char *const reserved[] = {
+    "all",      "analyze",    "any",        "array",   "asc",     "at",        "both",    "check",
+    "collate",  "column",     "constraint", "create",  "default", "desc",      "do",      "fetch",
+    "for",      "grant",      "group",      "having",  "into",    "lambda",    "lateral", "leading",
+    "limit",    "offset",     "on",         "only",    "order",   "pivot",     "placing", "primary",
+    "qualify",  "references", "returning",  "show",    "some",    "summarize", "table",   "to",
+    "trailing", "union",      "unique",     "unpivot", "using",   "window",    "with",    "where",
+};
+
 /* Types of CAST and of literals: the engine's word and Spark's. The first of equals is written. */
 static const struct {
   const char *engine;
@@ -316,6 +326,10 @@ static ap_status append_word(struct translation *translation, const struct token
   if (called && !is_among(token->source, keywords, COUNT_OF(keywords)) &&
       !is_among(token->source, functions, COUNT_OF(functions))) {
     return refuse("function", token->source, err);
+  }
+  if (translation->lexer.spark && is_among(token->source, reserved, COUNT_OF(reserved))) {
+    append_name(translation, token->source);
+    return AP_OK;
   }
   ap_buffer_append_text(translation->out, token->source);
   return AP_OK;

@@ -50,6 +50,7 @@ static void reads_what_only_spark_writes(void **state) {
   translate("a <=> 10L", false, "a IS NOT DISTINCT FROM 10");
   translate("!(a == \"x\\ty\\\"\")", false, "NOT(a == 'x\ty\"')");
   translate("CAST(a AS LONG) /* c */ > 1 -- end", false, "CAST(a AS BIGINT) > 1");
+  translate("CAST(at AS DATE) > order", false, "CAST(\"at\" AS DATE) > \"order\"");
   translate("current_date() > d", false, "current_date > d");
 }
 

@@ -190,20 +190,38 @@ struct ap_cell_source {
   const struct ap_partition_value *partition;
 };
 
+/* A condition that every row must fulfil; null is not true. */
+struct ap_cell_check {
+  const char *what;         /* for messages: "constraint" */
+  struct ap_text name;      /* likewise */
+  struct ap_text shown;     /* likewise: the expression as it is kept */
+  struct ap_text condition; /* of the engine, over the frame's columns */
+};
+
+/* What a frame demands of its rows beyond types and nulls. Expressions are the engine's; one per
+ * field, empty: none. */
+struct ap_cell_rules {
+  const struct ap_text *defaults;  /* for columns that do not come */
+  const struct ap_text *generated; /* computed when they do not come, verified when they do */
+  const struct ap_cell_check *checks;
+  uint32_t check_count;
+};
+
 struct ap_cell_target {
   struct ap_text frame;             /* for messages: "warehouse.sales.orders" */
   const struct ap_schema *schema;   /* logical: what the source must fit */
   const struct ap_schema *physical; /* what is written */
   const uint32_t *partition_columns;
   uint32_t partition_column_count;
-  const char *staging_folder; /* absolute, exists */
-  int64_t target_bytes;       /* leafcutter */
+  const char *staging_folder;        /* absolute, exists */
+  int64_t target_bytes;              /* leafcutter */
+  const struct ap_cell_rules *rules; /* NULL: none */
 };
 
 /* Check the source's columns against the schema, write LZ4 Parquet cells below staging_folder and
  * describe them. AP_SCHEMA_MISMATCH (missing, extra, wrong type) and AP_NULL_VIOLATION name column,
- * expected and found, and leave no file. Zero rows give zero cells. Drafts and their texts are in
- * the arena. Files are not yet synced. */
+ * expected and found, AP_CHECK_VIOLATION the rule and a row; all leave no file. Zero rows give zero
+ * cells. Drafts and their texts are in the arena. Files are not yet synced. */
 AP_MUST_CHECK ap_status ap_chamber_write_cells(
     struct ap_chamber *chamber, const struct ap_cell_source *source,
     const struct ap_cell_target *target, const struct ap_run_control *control,

@@ -38,6 +38,7 @@ struct write {
   struct ap_source source;                    /* of a stream */
   struct ap_schema columns;                   /* of what comes */
   uint32_t *order;                            /* field i is column order[i] of what comes */
+  uint32_t *place;                            /* and is called c<place[i]> where it is read */
   struct ap_text query;                       /* empty: a stream */
   int64_t row_bytes;                          /* of the query's rows; 0: unknown */
   bool ordered;                               /* the query's order counts */
@@ -150,27 +151,41 @@ static void append_null_look(struct ap_buffer *out, const struct write *write, u
   ap_buffer_append_string(out, " ELSE ");
 }
 
+void ap_write_append_loss(struct ap_buffer *out, const struct ap_cell_target *target,
+                          uint32_t field) {
+  ap_buffer_append_format(
+      out,
+      LOSS_MARK "frame %.*s: column '%.*s' keeps microseconds, but some values have nanoseconds",
+      AP_TEXT_ARG(target->frame), AP_TEXT_ARG(target->schema->fields[field].name));
+}
+
+/* What the column is called where the rows are read from; under rules its own name. */
+static void append_source_name(struct ap_buffer *out, const struct write *write, uint32_t i) {
+  if (write->target->rules) {
+    ap_buffer_append_identifier(out, write->target->schema->fields[i].name);
+  } else {
+    ap_buffer_append_format(out, "c%u", write->place[i]);
+  }
+}
+
 static void append_column(struct ap_buffer *out, const struct write *write, uint32_t i) {
   const struct ap_cell_target *target = write->target;
   const struct ap_field *field = &target->schema->fields[i];
   struct ap_buffer complaint;
+  struct ap_buffer name;
   ap_buffer_init(&complaint, out->allocator);
-  ap_buffer_append_format(&complaint,
-                          LOSS_MARK
-                          "frame %.*s: column '%.*s' keeps microseconds, but some values "
-                          "have nanoseconds",
-                          AP_TEXT_ARG(target->frame), AP_TEXT_ARG(field->name));
+  ap_buffer_init(&name, out->allocator);
+  ap_write_append_loss(&complaint, target, i);
+  append_source_name(&name, write, i);
   struct ap_conversion conversion = {
-      .from = &write->columns.fields[write->order[i]].type,
+      .from = target->rules ? &field->type : &write->columns.fields[write->order[i]].type,
       .match = &field->type,
       /* partition columns are written as texts of the type that the frame shows */
       .to = is_partition_column(target, i) ? &field->type : &target->physical->fields[i].type,
-      .times_are_integers = write->query.size == 0,
+      .times_are_integers = write->query.size == 0 && !target->rules,
       .complaint = ap_buffer_text(&complaint),
   };
-  char name[16];
-  snprintf(name, sizeof name, "c%u", write->query.size == 0 ? i : write->order[i]);
-  struct ap_text expression = ap_text_of(name);
+  struct ap_text expression = ap_buffer_text(&name);
   bool look = must_look_for_nulls(field);
   if (look) append_null_look(out, write, i, &conversion, expression);
   if (field->type.field_count == 0 && ap_conversion_is_nothing(&conversion)) {
@@ -181,11 +196,12 @@ static void append_column(struct ap_buffer *out, const struct write *write, uint
   if (look) ap_buffer_append_string(out, " END");
   ap_buffer_append_string(out, " AS ");
   ap_buffer_append_identifier(out, target->physical->fields[i].name);
-  out->failed |= complaint.failed;
+  out->failed |= complaint.failed || name.failed;
+  ap_buffer_deinit(&name);
   ap_buffer_deinit(&complaint);
 }
 
-static void append_from(struct ap_buffer *out, const struct write *write) {
+static void append_source(struct ap_buffer *out, const struct write *write) {
   ap_buffer_append_string(out, " FROM ");
   if (write->query.size == 0) {
     ap_buffer_append_string(out, "_ap.main.ap_source");
@@ -198,6 +214,26 @@ static void append_from(struct ap_buffer *out, const struct write *write) {
     ap_buffer_append_format(out, i > 0 ? ", c%u" : "c%u", i);
   }
   ap_buffer_append_string(out, ")");
+}
+
+static void append_from(struct ap_buffer *out, const struct write *write) {
+  if (!write->target->rules) {
+    append_source(out, write);
+    return;
+  }
+  const struct ap_ruled_rows rows = {.target = write->target,
+                                     .columns = &write->columns,
+                                     .order = write->order,
+                                     .place = write->place,
+                                     .is_query = write->query.size > 0};
+  struct ap_buffer source;
+  ap_buffer_init(&source, out->allocator);
+  append_source(&source, write);
+  ap_buffer_append_string(out, " FROM ");
+  ap_write_append_ruled(out, &rows, ap_buffer_text(&source));
+  ap_write_append_checks(out, &rows);
+  out->failed |= source.failed;
+  ap_buffer_deinit(&source);
 }
 
 static void append_options(struct ap_buffer *out, const struct write *write) {
@@ -228,7 +264,9 @@ static ap_status unmark(ap_status status, ap_error *failure, ap_error *err) {
   static const struct {
     const char *mark;
     ap_status code;
-  } marks[] = {{NULL_MARK, AP_NULL_VIOLATION}, {LOSS_MARK, AP_SCHEMA_MISMATCH}};
+  } marks[] = {{NULL_MARK, AP_NULL_VIOLATION},
+               {LOSS_MARK, AP_SCHEMA_MISMATCH},
+               {AP_CHECK_MARK, AP_CHECK_VIOLATION}};
   for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
     size_t size = strlen(marks[i].mark);
     if (strncmp(failure->message, marks[i].mark, size) != 0) continue;
@@ -250,6 +288,12 @@ static ap_status copy(struct write *write, struct ap_text sql, ap_error *err) {
       return of_stream->code;
     }
     status = unmark(status, &failure, err);
+    if (status == AP_QUERY && write->target->rules) {
+      status = ap_error_prefix(err, status,
+                               "frame %.*s: a constraint, default or generated column cannot be "
+                               "evaluated here",
+                               AP_TEXT_ARG(write->target->frame));
+    }
     if (status == AP_MEMORY_EXCEEDED && write->target->partition_column_count > 0) {
       ap_error_hint(err,
                     "partition by columns with fewer values, write less at once, or give the "
@@ -555,9 +599,19 @@ static ap_status check_source(struct write *write, const struct ap_cell_source *
 
 /* Look ahead far enough to know whether one file will hold it all. */
 static ap_status prepare_source(struct write *write, ap_error *err) {
+  write->place = write->order;
   if (write->query.size > 0) return AP_OK;
-  uint32_t count = write->target->schema->field_count;
-  ap_status status = ap_source_arrange(&write->source, write->order, count, err);
+  write->place = AP_ARENA_ARRAY(write->arena, uint32_t, write->target->schema->field_count);
+  if (!write->place) return AP_FAIL_MEMORY(err);
+  uint32_t count = 0;
+  uint32_t *present = AP_ARENA_ARRAY(write->arena, uint32_t, write->target->schema->field_count);
+  if (!present) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < write->target->schema->field_count; i++) {
+    if (write->order[i] == AP_COLUMN_MISSING) continue;
+    write->place[i] = count;
+    present[count++] = write->order[i];
+  }
+  ap_status status = ap_source_arrange(&write->source, present, count, err);
   if (status != AP_OK) {
     return ap_error_prefix(err, status, "frame %.*s", AP_TEXT_ARG(write->target->frame));
   }
@@ -574,14 +628,15 @@ static ap_status run(struct write *write, const struct ap_cell_source *source, a
   if (!write->written.nulls) return AP_FAIL_MEMORY(err);
   AP_TRY(plan_files(write, err));
   AP_TRY(ap_write_field_ids(write->target, write->arena, &write->field_ids, err));
-  if (source->stream && ap_write_is_small(write->target, &write->source)) {
+  if (source->stream && !write->target->rules && ap_write_is_small(write->target, &write->source)) {
     AP_TRY(ap_write_small(env_of(write), write->chamber->engine->options.threads, write->target,
                           &write->source, write->base, write->arena, &write->written, err));
     return finish(write, err);
   }
   if (source->stream) {
     write->source.slice_rows = write->group_rows;
-    write->written.source = &write->source;
+    /* it knows of columns by their number, which rules change */
+    write->written.source = write->target->rules ? NULL : &write->source;
     AP_TRY(ap_chamber_set_source(write->chamber, &write->source, err));
   }
   AP_TRY(write_all(write, err));

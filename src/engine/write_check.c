@@ -112,6 +112,10 @@ ap_status ap_write_check(const struct ap_cell_target *target, const struct ap_sc
   for (uint32_t i = 0; i < count; i++) {
     const struct ap_field *expected = &target->schema->fields[i];
     int32_t found = ap_schema_find(source, expected->name);
+    if (found < 0 && ap_write_has_default(target->rules, i)) {
+      order[i] = AP_COLUMN_MISSING;
+      continue;
+    }
     if (found < 0 || taken[found]) {
       check.only_nulls = false;
       if (begin_problem(&check, expected->name)) {

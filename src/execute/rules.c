@@ -7,6 +7,7 @@
 #include "arrow/stream.h"
 #include "cell/expression.h"
 #include "execute/query.h"
+#include "ledger/delta_schema.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -42,13 +43,13 @@ ap_status ap_rule_find_offender(struct ap_node *node, const struct ap_frame *fra
   struct ap_buffer sql;
   struct ArrowArrayStream stream = {0};
   ap_buffer_init(&sql, ap_node_env(node)->allocator);
-  ap_buffer_append_string(&sql, "SELECT left(CAST(ap_row AS VARCHAR), 400) FROM ");
+  ap_buffer_append_string(&sql, "SELECT left(CAST(ap_row AS VARCHAR), 400) FROM (SELECT * FROM ");
   ap_buffer_append_identifier(&sql, entry->hive);
   ap_buffer_append_string(&sql, ".");
   ap_buffer_append_identifier(&sql, entry->box);
   ap_buffer_append_string(&sql, ".");
   ap_buffer_append_identifier(&sql, entry->name);
-  ap_buffer_append_format(&sql, " AT (VERSION => %" PRId64 ") AS ap_row WHERE (", version);
+  ap_buffer_append_format(&sql, " AT (VERSION => %" PRId64 ")) AS ap_row WHERE (", version);
   ap_buffer_append_text(&sql, condition);
   ap_buffer_append_string(&sql, ") IS NOT TRUE LIMIT 1");
   ap_status status = ap_buffer_check(&sql, err);
@@ -134,4 +135,122 @@ ap_status ap_rule_check(struct ap_node *node, const struct ap_rule_request *requ
   ap_buffer_deinit(&spark);
   if (status == AP_OK) return AP_OK;
   return ap_error_prefix(err, status, "expression (%.*s)", AP_TEXT_ARG(request->expression));
+}
+
+/* ---- loading --------------------------------------------------------------------------------- */
+
+#define CONSTRAINTS AP_TEXT("delta.constraints.")
+
+static ap_status translate(struct ap_arena *arena, const char *what, struct ap_text name,
+                           struct ap_text spark, struct ap_text *out_sql, ap_error *err) {
+  struct ap_buffer sql;
+  ap_buffer_init(&sql, arena->allocator);
+  ap_status status = ap_expression_from_spark(spark, &sql, err);
+  if (status == AP_OK) {
+    const char *copy = ap_arena_copy(arena, ap_buffer_text(&sql));
+    *out_sql = (struct ap_text){copy, sql.size};
+    if (copy == NULL) status = AP_FAIL_MEMORY(err);
+  } else {
+    status = ap_error_prefix(err, status, "rows cannot be written: %s '%.*s' (%.*s)", what,
+                             AP_TEXT_ARG(name), AP_TEXT_ARG(spark));
+  }
+  ap_buffer_deinit(&sql);
+  return status;
+}
+
+static struct ap_text member(const struct ap_field *field, const char *name) {
+  struct ap_text text = {"", 0};
+  if (!ap_json_get_text(field->metadata, name, text, &text)) return (struct ap_text){"", 0};
+  return text;
+}
+
+/* {"expression": {"expression": "x > 3"}}, as a text */
+static ap_status read_invariant(struct ap_arena *arena, const struct ap_field *field,
+                                struct ap_text *out_spark, ap_error *err) {
+  struct ap_text text = member(field, "delta.invariants");
+  const struct ap_json *json = NULL;
+  *out_spark = (struct ap_text){"", 0};
+  if (text.size == 0) return AP_OK;
+  if (ap_json_parse(arena, text, &json, NULL) == AP_OK &&
+      ap_json_get_text(ap_json_find(json, "expression"), "expression", *out_spark, out_spark) &&
+      out_spark->size > 0) {
+    return AP_OK;
+  }
+  return AP_FAIL(err, AP_UNSUPPORTED,
+                 "rows cannot be written: the invariant of column '%.*s' is "
+                 "no expression",
+                 AP_TEXT_ARG(field->name));
+}
+
+struct loading {
+  const struct ap_snapshot *snapshot;
+  struct ap_arena *arena;
+  struct ap_text *defaults;
+  struct ap_text *generated;
+  struct ap_cell_check *checks;
+  uint32_t check_count;
+  bool any;
+};
+
+static ap_status load_check(struct loading *loading, const char *what, struct ap_text name,
+                            struct ap_text spark, ap_error *err) {
+  struct ap_cell_check *check = &loading->checks[loading->check_count++];
+  *check = (struct ap_cell_check){.what = what, .name = name, .shown = spark};
+  loading->any = true;
+  return translate(loading->arena, what, name, spark, &check->condition, err);
+}
+
+static ap_status load_field(struct loading *loading, uint32_t i, ap_error *err) {
+  const struct ap_field *field = &loading->snapshot->schema.fields[i];
+  struct ap_text value = member(field, "CURRENT_DEFAULT");
+  struct ap_text generated = member(field, "delta.generationExpression");
+  struct ap_text invariant = {"", 0};
+  if (value.size > 0) {
+    AP_TRY(translate(loading->arena, "the default of column", field->name, value,
+                     &loading->defaults[i], err));
+  }
+  if (generated.size > 0) {
+    AP_TRY(translate(loading->arena, "generated column", field->name, generated,
+                     &loading->generated[i], err));
+  }
+  const struct ap_schema inner = {field->type.field_count, field->type.fields};
+  if (ap_delta_schema_has_metadata(&inner, "delta.invariants")) {
+    return AP_FAIL(err, AP_UNSUPPORTED,
+                   "rows cannot be written: a part of column '%.*s' has an invariant",
+                   AP_TEXT_ARG(field->name));
+  }
+  AP_TRY(read_invariant(loading->arena, field, &invariant, err));
+  if (invariant.size > 0)
+    AP_TRY(load_check(loading, "invariant of column", field->name, invariant, err));
+  loading->any |= value.size > 0 || generated.size > 0;
+  return AP_OK;
+}
+
+ap_status ap_rules_load(const struct ap_snapshot *snapshot, struct ap_arena *arena,
+                        const struct ap_cell_rules **out_rules, ap_error *err) {
+  uint32_t count = snapshot->schema.field_count;
+  struct loading loading = {.snapshot = snapshot, .arena = arena};
+  loading.defaults = AP_ARENA_ARRAY(arena, struct ap_text, count + 1);
+  loading.generated = AP_ARENA_ARRAY(arena, struct ap_text, count + 1);
+  loading.checks =
+      AP_ARENA_ARRAY(arena, struct ap_cell_check, (size_t)count + snapshot->property_count + 1);
+  struct ap_cell_rules *rules = AP_ARENA_NEW(arena, struct ap_cell_rules);
+  if (!loading.defaults || !loading.generated || !loading.checks || !rules) {
+    return AP_FAIL_MEMORY(err);
+  }
+  *out_rules = NULL;
+  for (uint32_t i = 0; i < count; ++i) AP_TRY(load_field(&loading, i, err));
+  for (uint32_t i = 0; i < snapshot->property_count; ++i) {
+    struct ap_text name = snapshot->properties[i].name;
+    if (!ap_text_starts_with(name, CONSTRAINTS)) continue;
+    name = (struct ap_text){name.data + CONSTRAINTS.size, name.size - CONSTRAINTS.size};
+    AP_TRY(load_check(&loading, "constraint", name, snapshot->properties[i].value, err));
+  }
+  if (!loading.any) return AP_OK;
+  *rules = (struct ap_cell_rules){.defaults = loading.defaults,
+                                  .generated = loading.generated,
+                                  .checks = loading.checks,
+                                  .check_count = loading.check_count};
+  *out_rules = rules;
+  return AP_OK;
 }

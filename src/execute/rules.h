@@ -9,6 +9,11 @@
 
 #include "execute/node.h"
 
+/* The rules of a frame's rows; NULL when there are none. Arena memory. AP_UNSUPPORTED names the
+ * rule whose expression only other engines understand. */
+AP_MUST_CHECK ap_status ap_rules_load(const struct ap_snapshot *snapshot, struct ap_arena *arena,
+                                      const struct ap_cell_rules **out_rules, ap_error *err);
+
 /* Check an expression as people write it, with the columns of the schema, and give what is stored.
  * type NULL: a condition. no_columns: it may not name any (defaults). Arena memory.
  * AP_INVALID_ARGUMENT: it is no condition, or gives another type; AP_UNSUPPORTED: not every engine

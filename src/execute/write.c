@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/rules.h"
 #include "execute/partition_condition.h"
 #include "execute/staged.h"
 
@@ -96,6 +97,8 @@ static ap_status write_cells(struct write_run *run, ap_error *err) {
   }
   if (status == AP_OK) status = ap_store_staging_path(ap_node_store(run->node), &staging, err);
   if (status == AP_OK) status = ap_buffer_check(&staging, err);
+  const struct ap_cell_rules *rules = NULL;
+  if (status == AP_OK) status = ap_rules_load(snapshot, &run->arena, &rules, err);
   if (status == AP_OK) {
     const struct ap_cell_target target = {
         .frame = ap_text_of(name),
@@ -105,6 +108,7 @@ static ap_status write_cells(struct write_run *run, ap_error *err) {
         .partition_column_count = snapshot->partition_column_count,
         .staging_folder = staging.data,
         .target_bytes = facts.cell_target_bytes,
+        .rules = rules,
     };
     status = ap_chamber_write_cells(chamber, &source, &target, run->request->control, &run->arena,
                                     &run->staged.drafts, &run->staged.count, err);
@@ -120,6 +124,7 @@ static ap_status commit(struct write_run *run, struct ap_commit_result *out_resu
   const struct ap_write_request *request = run->request;
   const struct ap_commit change = {
       .kind = request->kind,
+      .base = run->snapshot,
       .adds = run->staged.drafts,
       .add_count = run->staged.count,
       .removes = request->replace_where.size > 0 ? removes_cell : NULL,

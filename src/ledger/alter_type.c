@@ -223,3 +223,29 @@ ap_status ap_alter_set_type(struct ap_table_edit *edit, const struct ap_alter_co
                 "('delta.enableTypeWidening' = 'true')");
   return status;
 }
+
+/* ---- other writers' changes ------------------------------------------------------------------ */
+
+static ap_status check_changes(const struct ap_field *field, ap_error *err) {
+  const struct ap_json *changes = ap_json_find(field->metadata, "delta.typeChanges");
+  for (uint32_t i = 0; changes && changes->kind == AP_JSON_ARRAY && i < changes->count; i++) {
+    struct ap_text from = {"", 0};
+    struct ap_text to = {"", 0};
+    bool told = ap_json_get_text(&changes->items[i], "fromType", from, &from) &&
+                ap_json_get_text(&changes->items[i], "toType", to, &to);
+    if (told && ap_delta_type_widens(from, to)) continue;
+    return AP_FAIL(err, AP_UNSUPPORTED,
+                   "column '%.*s' was changed by the Delta feature 'typeWidening' from %.*s to "
+                   "%.*s, which is not supported",
+                   AP_TEXT_ARG(field->name), AP_TEXT_ARG(from), AP_TEXT_ARG(to));
+  }
+  const struct ap_schema inner = {field->type.field_count, field->type.fields};
+  return ap_delta_type_changes_check(&inner, err);
+}
+
+ap_status ap_delta_type_changes_check(const struct ap_schema *schema, ap_error *err) {
+  for (uint32_t i = 0; i < schema->field_count; i++) {
+    AP_TRY(check_changes(&schema->fields[i], err));
+  }
+  return AP_OK;
+}

@@ -17,4 +17,8 @@ AP_MUST_CHECK ap_status ap_alter_set_type(struct ap_table_edit *edit,
  */
 bool ap_delta_type_widens(struct ap_text from, struct ap_text to);
 
+/* AP_UNSUPPORTED when a column of the schema underwent a change that is none of these: then its
+ * older cells cannot be read rightly. */
+AP_MUST_CHECK ap_status ap_delta_type_changes_check(const struct ap_schema *schema, ap_error *err);
+
 #endif

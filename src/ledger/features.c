@@ -5,6 +5,7 @@
  */
 #include "ledger/features.h"
 
+#include "ledger/alter_type.h"
 #include "ledger/delta_schema.h"
 
 /* In use: some column's metadata or some property has the member; NULL: no such sign. */
@@ -15,23 +16,21 @@ struct feature {
 };
 
 static const char *const reader_features[] = {
-    "columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck",
+    "columnMapping", "deletionVectors", "timestampNtz",
+    "typeWidening",  "v2Checkpoint",    "vacuumProtocolCheck",
 };
 
 /* Nothing to do, or done. */
 static const char *const writer_features[] = {
-    "appendOnly",        "changeDataFeed", "columnMapping", "deletionVectors",     "domainMetadata",
-    "inCommitTimestamp", "timestampNtz",   "v2Checkpoint",  "vacuumProtocolCheck",
+    "allowColumnDefaults", "appendOnly",          "changeDataFeed", "checkConstraints",
+    "columnMapping",       "deletionVectors",     "domainMetadata", "generatedColumns",
+    "inCommitTimestamp",   "invariants",          "timestampNtz",   "typeWidening",
+    "v2Checkpoint",        "vacuumProtocolCheck",
 };
 
 /* Fine while not in use. */
 static const struct feature idle_features[] = {
-    {"invariants", "delta.invariants", NULL},
-    {"checkConstraints", NULL, "delta.constraints."},
-    {"generatedColumns", "delta.generationExpression", NULL},
-    {"allowColumnDefaults", "CURRENT_DEFAULT", NULL},
     {"identityColumns", "delta.identity.", NULL},
-    {"typeWidening", "delta.typeChanges", NULL},
 };
 
 enum {
@@ -126,14 +125,9 @@ ap_status ap_features_check_read(const struct ap_table *table, ap_error *err) {
     if (is_among(name, reader_features, sizeof(reader_features) / sizeof(reader_features[0]))) {
       continue;
     }
-    if (!ap_text_equal(name, AP_TEXT("typeWidening"))) {
-      return refuse("read", "needs the Delta reader feature", name, err);
-    }
-    if (in_use(table, find_idle(name))) {
-      return refuse("read", "has columns changed by the Delta feature", name, err);
-    }
+    return refuse("read", "needs the Delta reader feature", name, err);
   }
-  return AP_OK;
+  return ap_delta_type_changes_check(&table->schema, err);
 }
 
 static ap_status check_writer_feature(const struct ap_table *table, struct ap_text name,

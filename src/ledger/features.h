@@ -2,13 +2,12 @@
  *
  * Which tables may be read and written: protocol versions and table features.
  *
- * Read: reader versions 1-3 with columnMapping, deletionVectors, timestampNtz, v2Checkpoint,
- * vacuumProtocolCheck, and typeWidening as long as no column was widened.
- * Written: writer versions 1-7 with appendOnly (kept), columnMapping, deletionVectors,
- * domainMetadata (preserved), inCommitTimestamp, timestampNtz, v2Checkpoint, vacuumProtocolCheck,
- * changeDataFeed (whole cells come and go, which needs no change files); and, as long as no column
- * or property makes use of them, invariants, checkConstraints, generatedColumns,
- * allowColumnDefaults, identityColumns, typeWidening. Anything else is refused by name.
+ * Read: reader versions 1-3 with columnMapping, deletionVectors, timestampNtz, typeWidening,
+ * v2Checkpoint, vacuumProtocolCheck.
+ * Written: writer versions 1-7 with these and allowColumnDefaults, appendOnly, changeDataFeed,
+ * checkConstraints, domainMetadata (preserved), generatedColumns, inCommitTimestamp, invariants;
+ * and identityColumns as long as no column is one. Whoever writes rows keeps the rules they stand
+ * for (execute/rules.h). Anything else is refused by name.
  * Thread: none; pure functions.
  */
 #ifndef AP_LEDGER_FEATURES_H

@@ -8,7 +8,9 @@ nothing.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +259,178 @@ def test_new_frames_with_column_mapping(ap: apiary.Apiary, box: apiary.Box, mode
         stored = pq.read_schema(path)
         for field in stored:
             assert field.metadata[b"PARQUET:field_id"].decode() == ids[field.name]
+
+
+# ------------------------------------------------------------------------------------------- rules
+
+
+def test_constraints_hold_for_every_way_in(
+    ap: apiary.Apiary, box: apiary.Box, tmp_path: Path
+) -> None:
+    ap.sql(
+        f"""CREATE FRAME {FRAME} (id bigint, "the word" text CHECK ("the word" <> 'it''s'),
+        CONSTRAINT positive CHECK (id > 0))"""
+    )
+    frame = box.frame("f")
+    assert log_entry(frame, 0)["protocol"] == {"minReaderVersion": 1, "minWriterVersion": 3}
+    assert deltalake.DeltaTable(location(frame)).metadata().configuration == {
+        "delta.constraints.positive": "id > 0",
+        "delta.constraints.the word_check": "`the word` <> 'it\\'s'",
+    }
+    frame.write({"id": [1, 2], "the word": ["a", "b"]})
+    before = entries(frame)
+    bad: list[tuple[dict[str, Any], str]] = [
+        ({"id": [3, 0], "the word": ["c", "d"]}, r"'positive' \(id > 0\).*'id': 0, .*: d}"),
+        ({"id": [3, None], "the word": ["c", "d"]}, "'positive'"),
+        ({"id": [3], "the word": ["it's"]}, "'the word_check'"),
+        ({"id": [3], "the word": [None]}, "'the word_check'"),
+    ]
+    for rows, message in bad:
+        for write in (frame.write, frame.overwrite):
+            with pytest.raises(apiary.SchemaError, match=message) as caught:
+                write(rows)
+            assert caught.value.sqlstate == "23514"
+    csv = tmp_path / "new.csv"
+    csv.write_text("id,the word\n5,x\n-1,y\n")
+    with pytest.raises(apiary.SchemaError, match="'positive'"):
+        ap.import_files("warehouse", "sales", "f", csv)
+    assert entries(frame) == before
+    assert not list(Path(location(frame)).parents[2].rglob("_apiary/staging/*.parquet"))
+    ap.sql(f"ALTER FRAME {FRAME} DROP CONSTRAINT Positive")
+    frame.write({"id": [-3], "the word": ["c"]})
+    check_everywhere(
+        ap,
+        frame,
+        [
+            {"id": 1, "the word": "a"},
+            {"id": 2, "the word": "b"},
+            {"id": -3, "the word": "c"},
+        ],
+    )
+
+
+def test_rules_are_checked_against_the_rows_there_are(ap: apiary.Apiary, box: apiary.Box) -> None:
+    frame = box.create_frame("f", {"id": "int64", "s": "struct<x: int64>"})
+    frame.write({"id": [1, None], "s": [{"x": 1}, None]})
+    before = entries(frame)
+    with pytest.raises(apiary.SchemaError, match=r"'small' \(id < 10\).*NULL"):
+        ap.sql(f"ALTER FRAME {FRAME} ADD CONSTRAINT small CHECK (id < 10)")
+    with pytest.raises(apiary.SchemaError, match="'id' holds nulls"):
+        ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN id SET NOT NULL")
+    with pytest.raises(apiary.InvalidArgument, match="true or false"):
+        ap.sql(f"ALTER FRAME {FRAME} ADD CONSTRAINT c CHECK (id + 1)")
+    with pytest.raises(apiary.SqlError, match="idd"):
+        ap.sql(f"ALTER FRAME {FRAME} ADD CONSTRAINT c CHECK (idd > 1)")
+    with pytest.raises(apiary.Unsupported, match="'regexp_matches'"):
+        ap.sql(f"ALTER FRAME {FRAME} ADD CONSTRAINT c CHECK (regexp_matches('a', 'b'))")
+    assert entries(frame) == before
+    ap.sql(f"ALTER FRAME {FRAME} ADD CONSTRAINT small CHECK (id < 10 OR id IS NULL)")
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN s.x SET NOT NULL")
+    frame.overwrite({"id": [5], "s": [{"x": 1}]})
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN id SET NOT NULL")
+    with pytest.raises(apiary.SchemaError, match="'id' must not be null"):
+        frame.write({"id": [None], "s": [{"x": 1}]})
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN id DROP NOT NULL")
+    frame.write({"id": [None], "s": [{"x": 1}]})
+    assert operations(frame)[2:] == [
+        "ADD CONSTRAINT",
+        "CHANGE COLUMN",
+        "WRITE",
+        "CHANGE COLUMN",
+        "CHANGE COLUMN",
+        "WRITE",
+    ]
+
+
+def test_defaults_and_generated_columns(ap: apiary.Apiary, box: apiary.Box) -> None:
+    ap.sql(
+        f"""CREATE FRAME {FRAME} (id bigint, word text DEFAULT 'none', at timestamptz,
+        day date GENERATED ALWAYS AS (CAST("at" AS DATE)), twice bigint GENERATED ALWAYS AS (id * 2))
+        PARTITIONED BY (day)"""
+    )
+    frame = box.frame("f")
+    protocol = log_entry(frame, 0)["protocol"]
+    assert set(protocol["writerFeatures"]) >= {"allowColumnDefaults", "generatedColumns"}
+    moment = dt.datetime(2024, 2, 29, 12, tzinfo=dt.timezone.utc)
+    frame.write({"id": [1], "at": [moment]})
+    frame.write({"id": [2], "word": [None], "at": [moment], "twice": [4]})
+    rows = [
+        {"id": 1, "word": "none", "at": moment, "day": moment.date(), "twice": 2},
+        {"id": 2, "word": None, "at": moment, "day": moment.date(), "twice": 4},
+    ]
+    check_everywhere(ap, frame, rows)
+    assert log_entry(frame, 1)["add"]["partitionValues"] == {"day": "2024-02-29"}
+    with pytest.raises(apiary.SchemaError, match="'twice'.*'id': 3") as caught:
+        frame.write({"id": [3], "at": [moment], "twice": [5]})
+    assert caught.value.sqlstate == "23514"
+    with pytest.raises(apiary.StateError, match="'twice'"):
+        ap.sql(f"ALTER FRAME {FRAME} SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+        ap.sql(f"ALTER FRAME {FRAME} DROP COLUMN id")
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN word SET DEFAULT upper('x')")
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN id SET DEFAULT 7")
+    frame.write({"at": [moment]})
+    assert ap.sql(f"SELECT * FROM {FRAME} WHERE id = 7").to_arrow().to_pylist() == [
+        {"id": 7, "word": "X", "at": moment, "day": moment.date(), "twice": 14}
+    ]
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN word DROP DEFAULT")
+    with pytest.raises(apiary.SchemaError, match="'word' is missing"):
+        frame.write({"id": [8], "at": [moment]})
+
+
+def test_rules_of_other_writers_are_kept_or_refused(ap: apiary.Apiary, box: apiary.Box) -> None:
+    frame = box.create_frame("f", {"id": "int64", "word": "string"})
+    path = location(frame)
+    table = deltalake.DeltaTable(path)
+    table.alter.add_constraint({"small": "id < 10 AND word <> 'no'"})
+    frame.write({"id": [1], "word": ["abc"]})
+    with pytest.raises(apiary.SchemaError, match="'small'"):
+        frame.write({"id": [10], "word": ["abc"]})
+    # what Spark writes, in the words of its own dialect
+    commit = Path(path, "_delta_log", f"{entries(frame):020}.json")
+    metadata = log_entry(frame, 1)["metaData"]
+    metadata["configuration"]["delta.constraints.odd"] = "`word` RLIKE 'a' OR ascii(word) > 1"
+    commit.write_text(json.dumps({"metaData": metadata}) + "\n")
+    with pytest.raises(apiary.Unsupported, match="'odd'.*'ascii'"):
+        frame.write({"id": [1], "word": ["abc"]})
+    check_everywhere(ap, frame, [{"id": 1, "word": "abc"}])
+
+
+# ------------------------------------------------------------------------------------ wider types
+
+
+WIDENINGS: list[tuple[str, str, Any, Any]] = [
+    ("int8", "int16", -7, 300),
+    ("int8", "int64", -7, 2**40),
+    ("int32", "double", 7, 0.5),
+    ("float32", "double", 0.5, 1e300),
+    ("date", "timestamp", dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 12)),
+    ("decimal(5,2)", "decimal(20,4)", Decimal("1.25"), Decimal("123456789.1234")),
+    ("int16", "decimal(11,1)", 7, Decimal("1234567890.5")),
+    ("int64", "decimal(21,1)", 2**40, Decimal("0.5")),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "first", "second"), WIDENINGS)
+def test_wider_types(
+    ap: apiary.Apiary, box: apiary.Box, old: str, new: str, first: Any, second: Any
+) -> None:
+    frame = box.create_frame("f", {"c": old, "n": "int32"})
+    types = {field.name: field.type for field in ap.sql(f"SELECT * FROM {FRAME}").to_arrow().schema}
+    frame.write(pa.table({"c": pa.array([first], types["c"]), "n": pa.array([1], pa.int32())}))
+    ap.sql(f"ALTER FRAME {FRAME} SET TBLPROPERTIES ('delta.enableTypeWidening' = 'true')")
+    ap.sql(f"ALTER FRAME {FRAME} ALTER COLUMN c TYPE {new}")
+    wide = ap.sql(f"SELECT c FROM {FRAME}").to_arrow().schema.field("c").type
+    frame.write(pa.table({"c": pa.array([second], wide), "n": pa.array([2], pa.int32())}))
+    found = ap.sql(f"SELECT c FROM {FRAME} ORDER BY n").to_arrow()["c"]
+    expected = (
+        pa.array([first, second], wide)
+        if old != "date"
+        else pa.array([dt.datetime(2024, 2, 29), second], wide)
+    )
+    assert found.to_pylist() == expected.to_pylist()
+    for number, value in enumerate(expected.to_pylist(), 1):
+        chosen = ap.sql(f"SELECT n FROM {FRAME} WHERE c = $1", params=[value]).to_arrow()
+        assert chosen["n"].to_pylist() == [number]
+    schema = json.loads(log_entry(frame, 3)["metaData"]["schemaString"])
+    assert len(schema["fields"][0]["metadata"]["delta.typeChanges"]) == 1
+    assert "typeWidening" in log_entry(frame, 2)["protocol"]["readerFeatures"]
