@@ -37,6 +37,9 @@ enum {
   AP_STATEMENTS_MAX = 1000,            /* of one SQL text */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
   AP_BOUND_FRAMES_MAX = 256,           /* views that a chamber keeps for later statements */
+  AP_VIEW_BYTES_MAX = 1048576,         /* definition of a view */
+  AP_VIEW_DEPTH_MAX = 16,              /* views that read views */
+  AP_VIEW_READS_MAX = 1000,            /* views that one statement unfolds */
   AP_PROPERTIES_MAX = 1000,            /* of a frame */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */

@@ -78,6 +78,28 @@ ap_status ap_catalog_add_frame(struct ap_catalog *catalog, struct ap_text hive, 
   return create(catalog, hive, box, frame, location, false, err);
 }
 
+ap_status ap_catalog_add_view(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
+                              struct ap_text view, struct ap_text definition, bool replace,
+                              bool if_absent, ap_error *err) {
+  AP_TRY(ap_catalog_check_name("hive", hive, err));
+  AP_TRY(ap_catalog_check_name("box", box, err));
+  AP_TRY(ap_catalog_check_name("view", view, err));
+  if (definition.size == 0 || definition.size > AP_VIEW_BYTES_MAX) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "a view of %zu bytes; at most %d are allowed",
+                   definition.size, AP_VIEW_BYTES_MAX);
+  }
+  struct ap_catalog_wish wish = {
+      .action = {.kind = AP_CATALOG_CREATE_VIEW,
+                 .hive = hive,
+                 .box = box,
+                 .frame = view,
+                 .view = definition},
+      .tolerant = if_absent,
+      .replace = replace,
+  };
+  return ap_catalog_commit(catalog, &wish, NULL, err);
+}
+
 /* The texts of what is asked for must not be empty: that would ask for the level above. */
 static ap_status check_given(const char *what, struct ap_text name, ap_error *err) {
   return name.size > 0 ? AP_OK : ap_catalog_check_name(what, name, err);
@@ -94,6 +116,7 @@ static ap_status rename_to(struct ap_catalog *catalog, struct ap_text hive, stru
                  .box = box,
                  .frame = frame,
                  .new_name = new_name},
+      .is_frame = true,
   };
   return ap_catalog_commit(catalog, &wish, NULL, err);
 }
@@ -119,6 +142,33 @@ ap_status ap_catalog_rename_frame(struct ap_catalog *catalog, struct ap_text hiv
   return rename_to(catalog, hive, box, frame, "frame", new_name, err);
 }
 
+ap_status ap_catalog_move(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
+                          struct ap_text name, bool is_view, struct ap_text new_hive,
+                          struct ap_text new_box, struct ap_text new_name, ap_error *err) {
+  AP_TRY(check_given("hive", hive, err));
+  AP_TRY(check_given("box", box, err));
+  AP_TRY(check_given("frame", name, err));
+  AP_TRY(check_given("hive", new_hive, err));
+  AP_TRY(check_given("box", new_box, err));
+  AP_TRY(ap_catalog_check_name(is_view ? "view" : "frame", new_name, err));
+  bool stays =
+      ap_text_equal_ignoring_case(hive, new_hive) && ap_text_equal_ignoring_case(box, new_box);
+  struct ap_catalog_wish wish = {
+      .action = {.kind = stays ? AP_CATALOG_RENAME : AP_CATALOG_MOVE,
+                 .hive = hive,
+                 .box = box,
+                 .frame = name,
+                 .new_name = new_name},
+      .is_view = is_view,
+      .is_frame = !is_view,
+  };
+  if (!stays) {
+    wish.action.new_hive = new_hive;
+    wish.action.new_box = new_box;
+  }
+  return ap_catalog_commit(catalog, &wish, NULL, err);
+}
+
 static ap_status copy_entry(struct ap_arena *arena, const struct ap_catalog_entry *entry,
                             struct ap_frame_entry *out_entry, ap_error *err);
 
@@ -135,7 +185,7 @@ static ap_status copy_dropped(const struct ap_catalog_state *before,
   uint32_t count = 0;
   for (uint32_t i = begin; i < end; i++) {
     const struct ap_catalog_entry *entry = before->entries[i];
-    if (entry->name.size == 0) continue;
+    if (entry->name.size == 0 || entry->view.size > 0) continue;
     if (action->frame.size > 0 && !ap_text_equal_ignoring_case(entry->name, action->frame)) {
       continue;
     }
@@ -157,6 +207,7 @@ ap_status ap_catalog_drop(struct ap_catalog *catalog, struct ap_text hive, struc
       .action = {.kind = AP_CATALOG_DROP, .hive = hive, .box = box, .frame = frame},
       .tolerant = if_exists,
       .cascade = cascade,
+      .is_frame = true,
   };
   struct ap_catalog_state *before = NULL;
   if (out_count != NULL) *out_count = 0;
@@ -187,6 +238,19 @@ ap_status ap_catalog_drop_frame(struct ap_catalog *catalog, struct ap_text hive,
   AP_TRY(check_given("box", box, err));
   AP_TRY(check_given("frame", frame, err));
   return ap_catalog_drop(catalog, hive, box, frame, false, if_exists, NULL, NULL, NULL, err);
+}
+
+ap_status ap_catalog_drop_view(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
+                               struct ap_text view, bool if_exists, ap_error *err) {
+  AP_TRY(check_given("hive", hive, err));
+  AP_TRY(check_given("box", box, err));
+  AP_TRY(check_given("view", view, err));
+  struct ap_catalog_wish wish = {
+      .action = {.kind = AP_CATALOG_DROP, .hive = hive, .box = box, .frame = view},
+      .tolerant = if_exists,
+      .is_view = true,
+  };
+  return ap_catalog_commit(catalog, &wish, NULL, err);
 }
 
 ap_status ap_catalog_set_property(struct ap_catalog *catalog, struct ap_text hive,
@@ -223,12 +287,13 @@ static ap_status copy_entry(struct ap_arena *arena, const struct ap_catalog_entr
   AP_TRY(copy_text(arena, entry->name, &out_entry->name, err));
   AP_TRY(copy_text(arena, entry->id, &out_entry->id, err));
   AP_TRY(copy_text(arena, entry->location, &out_entry->location, err));
+  AP_TRY(copy_text(arena, entry->view, &out_entry->view, err));
   out_entry->created_ms = entry->created_ms;
   return AP_OK;
 }
 
 static ap_status find(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
-                      struct ap_text frame, struct ap_arena *arena,
+                      struct ap_text frame, bool is_view, struct ap_arena *arena,
                       struct ap_frame_entry *out_entry, ap_error *err) {
   struct ap_catalog_state *state;
   AP_TRY(ap_catalog_refresh(catalog, &state, err));
@@ -236,8 +301,23 @@ static ap_status find(struct ap_catalog *catalog, struct ap_text hive, struct ap
   if (status == AP_OK) {
     const struct ap_catalog_entry *entry = ap_catalog_state_find(state, hive, box, frame);
     AP_ASSERT(entry != NULL);
-    status = copy_entry(arena, entry, out_entry, err);
+    bool is_other = frame.size > 0 && (entry->view.size > 0) != is_view;
+    status =
+        is_other ? ap_catalog_wrong_kind(entry, err) : copy_entry(arena, entry, out_entry, err);
   }
+  ap_catalog_state_release(state);
+  return status;
+}
+
+ap_status ap_catalog_look_up(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
+                             struct ap_text name, struct ap_arena *arena,
+                             struct ap_frame_entry *out_entry, bool *out_found, ap_error *err) {
+  struct ap_catalog_state *state;
+  AP_TRY(ap_catalog_refresh(catalog, &state, err));
+  const struct ap_catalog_entry *entry =
+      name.size > 0 ? ap_catalog_state_find(state, hive, box, name) : NULL;
+  *out_found = entry != NULL;
+  ap_status status = entry != NULL ? copy_entry(arena, entry, out_entry, err) : AP_OK;
   ap_catalog_state_release(state);
   return status;
 }
@@ -248,7 +328,16 @@ ap_status ap_catalog_find_frame(struct ap_catalog *catalog, struct ap_text hive,
   AP_TRY(check_given("hive", hive, err));
   AP_TRY(check_given("box", box, err));
   AP_TRY(check_given("frame", frame, err));
-  return find(catalog, hive, box, frame, arena, out_entry, err);
+  return find(catalog, hive, box, frame, false, arena, out_entry, err);
+}
+
+ap_status ap_catalog_find_view(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
+                               struct ap_text view, struct ap_arena *arena,
+                               struct ap_frame_entry *out_entry, ap_error *err) {
+  AP_TRY(check_given("hive", hive, err));
+  AP_TRY(check_given("box", box, err));
+  AP_TRY(check_given("view", view, err));
+  return find(catalog, hive, box, view, true, arena, out_entry, err);
 }
 
 ap_status ap_catalog_find_hive(struct ap_catalog *catalog, struct ap_text hive,
@@ -256,7 +345,7 @@ ap_status ap_catalog_find_hive(struct ap_catalog *catalog, struct ap_text hive,
   struct ap_text none = {0};
   struct ap_frame_entry entry;
   AP_TRY(check_given("hive", hive, err));
-  AP_TRY(find(catalog, hive, none, none, arena, &entry, err));
+  AP_TRY(find(catalog, hive, none, none, false, arena, &entry, err));
   *out_name = entry.hive;
   return AP_OK;
 }
@@ -267,7 +356,7 @@ ap_status ap_catalog_find_box(struct ap_catalog *catalog, struct ap_text hive, s
   struct ap_frame_entry entry;
   AP_TRY(check_given("hive", hive, err));
   AP_TRY(check_given("box", box, err));
-  AP_TRY(find(catalog, hive, box, none, arena, &entry, err));
+  AP_TRY(find(catalog, hive, box, none, false, arena, &entry, err));
   *out_name = entry.box;
   return AP_OK;
 }
@@ -299,11 +388,13 @@ enum level {
   LEVEL_HIVE,
   LEVEL_BOX,
   LEVEL_FRAME,
+  LEVEL_VIEW,
 };
 
 static enum level level_of(const struct ap_catalog_entry *entry) {
   if (entry->box.size == 0) return LEVEL_HIVE;
-  return entry->name.size == 0 ? LEVEL_BOX : LEVEL_FRAME;
+  if (entry->name.size == 0) return LEVEL_BOX;
+  return entry->view.size == 0 ? LEVEL_FRAME : LEVEL_VIEW;
 }
 
 static int compare_bytes(const void *a, const void *b) {
@@ -372,6 +463,12 @@ ap_status ap_catalog_list_frames(struct ap_catalog *catalog, struct ap_text hive
                                  struct ap_frame_entry **out_entries, uint32_t *out_count,
                                  ap_error *err) {
   return list(catalog, hive, box, LEVEL_FRAME, arena, out_entries, out_count, err);
+}
+
+ap_status ap_catalog_list_views(struct ap_catalog *catalog, struct ap_text hive, struct ap_text box,
+                                struct ap_arena *arena, struct ap_frame_entry **out_entries,
+                                uint32_t *out_count, ap_error *err) {
+  return list(catalog, hive, box, LEVEL_VIEW, arena, out_entries, out_count, err);
 }
 
 /* ---- folders --------------------------------------------------------------------------------- */

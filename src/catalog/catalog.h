@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The catalog of one storage root: hives, boxes, frames and their properties.
+ * The catalog of one storage root: hives, boxes, frames, views and their properties.
  *
  * A log of its own under "_apiary/catalog/": version n is the object <n>.json, made by
  * put-if-absent, holding the actions of one change; every AP_CATALOG_CHECKPOINT_INTERVAL versions a
  * whole state is written beside it. So changes are serial, every process sees them at its next
  * call, and a restart loses nothing. The catalog knows where a frame's ledger lies, not its schema:
- * that is the ledger's. Names keep their case and match without it (ASCII). Thread: safe from any
+ * that is the ledger's. A view is a text that whoever runs queries understands. Frames and views
+ * share their names. Names keep their case and match without it (ASCII). Thread: safe from any
  * thread.
  */
 #ifndef AP_CATALOG_CATALOG_H
@@ -34,6 +35,7 @@ struct ap_frame_entry {
   struct ap_text name;
   struct ap_text id;       /* UUID, stable over renames */
   struct ap_text location; /* key of the frame's folder */
+  struct ap_text view;     /* of views: the definition; they have no location */
   int64_t created_ms;
 };
 
@@ -56,11 +58,29 @@ AP_MUST_CHECK ap_status ap_catalog_add_frame(struct ap_catalog *catalog, struct 
                                              struct ap_text box, struct ap_text frame,
                                              struct ap_text location, ap_error *err);
 
-/* AP_NOT_FOUND names what is missing and the nearest name there is. *out_entry in the arena. */
+/* AP_NOT_FOUND names what is missing and the nearest name there is; AP_STATE: it is a view.
+ * *out_entry in the arena. */
 AP_MUST_CHECK ap_status ap_catalog_find_frame(struct ap_catalog *catalog, struct ap_text hive,
                                               struct ap_text box, struct ap_text frame,
                                               struct ap_arena *arena,
                                               struct ap_frame_entry *out_entry, ap_error *err);
+/* Enter a view, or with replace put it in the place of the one that is there. if_absent: one that
+ * is there is AP_OK and stays. AP_ALREADY_EXISTS when a frame has the name. */
+AP_MUST_CHECK ap_status ap_catalog_add_view(struct ap_catalog *catalog, struct ap_text hive,
+                                            struct ap_text box, struct ap_text view,
+                                            struct ap_text definition, bool replace, bool if_absent,
+                                            ap_error *err);
+/* AP_NOT_FOUND likewise; AP_STATE: it is a frame. */
+AP_MUST_CHECK ap_status ap_catalog_find_view(struct ap_catalog *catalog, struct ap_text hive,
+                                             struct ap_text box, struct ap_text view,
+                                             struct ap_arena *arena,
+                                             struct ap_frame_entry *out_entry, ap_error *err);
+/* Either; *out_found false when there is neither, or no such box or hive. */
+AP_MUST_CHECK ap_status ap_catalog_look_up(struct ap_catalog *catalog, struct ap_text hive,
+                                           struct ap_text box, struct ap_text name,
+                                           struct ap_arena *arena, struct ap_frame_entry *out_entry,
+                                           bool *out_found, ap_error *err);
+
 /* The names as created; AP_NOT_FOUND likewise. */
 AP_MUST_CHECK ap_status ap_catalog_find_hive(struct ap_catalog *catalog, struct ap_text hive,
                                              struct ap_arena *arena, struct ap_text *out_name,
@@ -83,6 +103,11 @@ AP_MUST_CHECK ap_status ap_catalog_list_frames(struct ap_catalog *catalog, struc
                                                struct ap_frame_entry **out_entries,
                                                uint32_t *out_count, ap_error *err);
 
+AP_MUST_CHECK ap_status ap_catalog_list_views(struct ap_catalog *catalog, struct ap_text hive,
+                                              struct ap_text box, struct ap_arena *arena,
+                                              struct ap_frame_entry **out_entries,
+                                              uint32_t *out_count, ap_error *err);
+
 /* Renames keep id and location. Renaming a hive or box takes what is in it along. */
 AP_MUST_CHECK ap_status ap_catalog_rename_hive(struct ap_catalog *catalog, struct ap_text hive,
                                                struct ap_text new_name, ap_error *err);
@@ -92,6 +117,17 @@ AP_MUST_CHECK ap_status ap_catalog_rename_box(struct ap_catalog *catalog, struct
 AP_MUST_CHECK ap_status ap_catalog_rename_frame(struct ap_catalog *catalog, struct ap_text hive,
                                                 struct ap_text box, struct ap_text frame,
                                                 struct ap_text new_name, ap_error *err);
+
+/* A frame or a view (is_view) under another name, perhaps in another box or hive; id and location
+ * stay. */
+AP_MUST_CHECK ap_status ap_catalog_move(struct ap_catalog *catalog, struct ap_text hive,
+                                        struct ap_text box, struct ap_text name, bool is_view,
+                                        struct ap_text new_hive, struct ap_text new_box,
+                                        struct ap_text new_name, ap_error *err);
+
+AP_MUST_CHECK ap_status ap_catalog_drop_view(struct ap_catalog *catalog, struct ap_text hive,
+                                             struct ap_text box, struct ap_text view,
+                                             bool if_exists, ap_error *err);
 
 /* Dropping a frame forgets its name at once; its files stay until they are removed by whoever drops
  * (see execute/), and its location is kept in the log. A hive or box that is not empty is

@@ -379,7 +379,7 @@ ap_status ap_catalog_commit(struct ap_catalog *catalog, const struct ap_catalog_
       .lookout = {.id = ap_text_of(change_id)},
       .unsure_version = -1,
   };
-  if (wish->action.kind == AP_CATALOG_CREATE) {
+  if (wish->action.kind == AP_CATALOG_CREATE || wish->action.kind == AP_CATALOG_CREATE_VIEW) {
     attempt.action.created_ms = ap_clock_wall_ms(catalog->env->clock);
     if (wish->action.frame.size > 0) {
       ap_random_uuid(catalog->env->random, frame_id);

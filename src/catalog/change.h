@@ -29,6 +29,9 @@ struct ap_catalog_wish {
   struct ap_catalog_action action;
   bool tolerant; /* CREATE of what exists, DROP of what does not: AP_OK without a change */
   bool cascade;  /* DROP: with what is in it */
+  bool replace;  /* CREATE_VIEW: in the place of the view that is there */
+  bool is_view;  /* what is dropped, renamed or moved by the name of a frame is to be a view */
+  bool is_frame; /* ... is to be a frame */
 };
 
 /* Decides whether a wish fits a state. *out_needed: false when there is nothing to do. */
@@ -42,6 +45,9 @@ AP_MUST_CHECK ap_status ap_catalog_wish_check(const struct ap_catalog_state *sta
 AP_MUST_CHECK ap_status ap_catalog_commit(struct ap_catalog *catalog,
                                           const struct ap_catalog_wish *wish,
                                           struct ap_catalog_state **out_before, ap_error *err);
+
+/* AP_STATE: the entry is a view, not a frame, or the other way round. */
+ap_status ap_catalog_wrong_kind(const struct ap_catalog_entry *entry, ap_error *err);
 
 /* AP_NOT_FOUND for the first of hive, box and frame (empty ones are not asked for) that the state
  * lacks, with the nearest name as hint; AP_OK when all are there. */

@@ -13,6 +13,10 @@
 
 #define FORMAT 1
 
+/* Of checkpoints that hold views: a version that knows none must not take them for frames. In
+ * changes, their operations are of another name. */
+#define FORMAT_WITH_VIEWS 2
+
 static const char *op_name(enum ap_catalog_action_kind kind) {
   switch (kind) {
     case AP_CATALOG_CREATE:
@@ -23,6 +27,10 @@ static const char *op_name(enum ap_catalog_action_kind kind) {
       return "drop";
     case AP_CATALOG_SET:
       return "set";
+    case AP_CATALOG_CREATE_VIEW:
+      return "create_view";
+    case AP_CATALOG_MOVE:
+      return "move";
   }
   return "";
 }
@@ -39,9 +47,12 @@ static void append_action(struct ap_json_writer *writer, const struct ap_catalog
   append_member(writer, "frame", action->frame);
   append_member(writer, "id", action->id);
   append_member(writer, "location", action->location);
-  if (action->kind == AP_CATALOG_CREATE) {
+  append_member(writer, "view", action->view);
+  if (action->kind == AP_CATALOG_CREATE || action->kind == AP_CATALOG_CREATE_VIEW) {
     ap_json_member_i64(writer, "created_ms", action->created_ms);
   }
+  append_member(writer, "new_hive", action->new_hive);
+  append_member(writer, "new_box", action->new_box);
   append_member(writer, "new_name", action->new_name);
   append_member(writer, "property", action->property_name);
   append_member(writer, "value", action->property_value);
@@ -111,9 +122,22 @@ static ap_status check_location(struct ap_text frame, struct ap_text id, struct 
   return AP_OK;
 }
 
+/* A view has no folder, and a definition that only those who read it look into. */
+static ap_status check_view(struct ap_text frame, struct ap_text id, struct ap_text location,
+                            struct ap_text view, ap_error *err) {
+  if (frame.size == 0 || id.size == 0 || location.size > 0) {
+    return AP_FAIL(err, AP_CORRUPT, "a view without a name or an id, or with a location");
+  }
+  if (view.size == 0 || view.size > AP_VIEW_BYTES_MAX) {
+    return AP_FAIL(err, AP_CORRUPT, "a view's definition of %zu bytes", view.size);
+  }
+  return AP_OK;
+}
+
 static ap_status parse_op(struct ap_text op, enum ap_catalog_action_kind *out_kind, ap_error *err) {
-  static const enum ap_catalog_action_kind kinds[] = {AP_CATALOG_CREATE, AP_CATALOG_RENAME,
-                                                      AP_CATALOG_DROP, AP_CATALOG_SET};
+  static const enum ap_catalog_action_kind kinds[] = {AP_CATALOG_CREATE,      AP_CATALOG_RENAME,
+                                                      AP_CATALOG_DROP,        AP_CATALOG_SET,
+                                                      AP_CATALOG_CREATE_VIEW, AP_CATALOG_MOVE};
   for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
     if (!ap_text_equal_string(op, op_name(kinds[i]))) continue;
     *out_kind = kinds[i];
@@ -123,15 +147,15 @@ static ap_status parse_op(struct ap_text op, enum ap_catalog_action_kind *out_ki
                  ap_catalog_show(op).text);
 }
 
-static ap_status check_format(const struct ap_json *object, ap_error *err) {
+static ap_status check_format(const struct ap_json *object, int64_t newest, ap_error *err) {
   if (object->kind != AP_JSON_OBJECT) return AP_FAIL(err, AP_CORRUPT, "not an object");
   int64_t format;
   AP_TRY(get_i64(object, "format", 0, &format, err));
   if (format < 1) return AP_FAIL(err, AP_CORRUPT, "no \"format\"");
-  if (format == FORMAT) return AP_OK;
-  ap_status status =
-      AP_FAIL(err, AP_UNSUPPORTED, "format %" PRId64 " is newer than %d, which this version reads",
-              format, FORMAT);
+  if (format <= newest) return AP_OK;
+  ap_status status = AP_FAIL(
+      err, AP_UNSUPPORTED, "format %" PRId64 " is newer than %" PRId64 ", which this version reads",
+      format, newest);
   ap_error_hint(err, "a newer Apiary wrote it: use that version here too");
   return status;
 }
@@ -147,14 +171,25 @@ static ap_status parse_action(const struct ap_json *json, struct ap_catalog_acti
   AP_TRY(get_text(json, "frame", &action->frame, err));
   AP_TRY(get_text(json, "id", &action->id, err));
   AP_TRY(get_text(json, "location", &action->location, err));
+  AP_TRY(get_text(json, "view", &action->view, err));
   AP_TRY(get_i64(json, "created_ms", 0, &action->created_ms, err));
+  AP_TRY(get_text(json, "new_hive", &action->new_hive, err));
+  AP_TRY(get_text(json, "new_box", &action->new_box, err));
   AP_TRY(get_text(json, "new_name", &action->new_name, err));
   AP_TRY(get_text(json, "property", &action->property_name, err));
   AP_TRY(get_text(json, "value", &action->property_value, err));
   AP_TRY(check_names(action->hive, action->box, action->frame, err));
   switch (action->kind) {
     case AP_CATALOG_CREATE:
+      if (action->view.size > 0) return AP_FAIL(err, AP_CORRUPT, "a frame with a definition");
       return check_location(action->frame, action->id, action->location, err);
+    case AP_CATALOG_CREATE_VIEW:
+      return check_view(action->frame, action->id, action->location, action->view, err);
+    case AP_CATALOG_MOVE:
+      if (action->frame.size == 0) return AP_FAIL(err, AP_CORRUPT, "a move of no frame");
+      AP_TRY(as_corrupt(ap_catalog_check_name("stored new", action->new_name, err), err));
+      if (action->new_box.size == 0) return AP_FAIL(err, AP_CORRUPT, "a move to no box");
+      return check_names(action->new_hive, action->new_box, action->new_name, err);
     case AP_CATALOG_RENAME:
       return as_corrupt(ap_catalog_check_name("stored new", action->new_name, err), err);
     case AP_CATALOG_SET:
@@ -170,7 +205,7 @@ ap_status ap_catalog_change_parse(struct ap_arena *arena, struct ap_text bytes,
                                   struct ap_catalog_change *out_change, ap_error *err) {
   const struct ap_json *json;
   AP_TRY(ap_json_parse(arena, bytes, &json, err));
-  AP_TRY(check_format(json, err));
+  AP_TRY(check_format(json, FORMAT, err));
   AP_TRY(get_text(json, "id", &out_change->id, err));
   AP_TRY(get_i64(json, "timestamp_ms", 0, &out_change->timestamp_ms, err));
   const struct ap_json *actions = ap_json_find(json, "actions");
@@ -197,11 +232,18 @@ static void append_properties(struct ap_json_writer *writer, const struct ap_cat
   ap_json_end_object(writer);
 }
 
+static bool has_views(const struct ap_catalog_state *state) {
+  for (uint32_t i = 0; i < state->count; i++) {
+    if (state->entries[i]->view.size > 0) return true;
+  }
+  return false;
+}
+
 void ap_catalog_checkpoint_append(struct ap_buffer *out, const struct ap_catalog_state *state) {
   struct ap_json_writer writer;
   ap_json_writer_init(&writer, out);
   ap_json_begin_object(&writer);
-  ap_json_member_i64(&writer, "format", FORMAT);
+  ap_json_member_i64(&writer, "format", has_views(state) ? FORMAT_WITH_VIEWS : FORMAT);
   ap_json_member_i64(&writer, "version", state->version);
   ap_json_name(&writer, AP_TEXT("entries"));
   ap_json_begin_array(&writer);
@@ -213,6 +255,7 @@ void ap_catalog_checkpoint_append(struct ap_buffer *out, const struct ap_catalog
     append_member(&writer, "frame", entry->name);
     append_member(&writer, "id", entry->id);
     append_member(&writer, "location", entry->location);
+    append_member(&writer, "view", entry->view);
     ap_json_member_i64(&writer, "created_ms", entry->created_ms);
     append_properties(&writer, entry);
     ap_json_end_object(&writer);
@@ -254,9 +297,11 @@ static ap_status parse_entry(struct ap_arena *arena, const struct ap_json *json,
   AP_TRY(get_text(json, "frame", &parts.name, err));
   AP_TRY(get_text(json, "id", &parts.id, err));
   AP_TRY(get_text(json, "location", &parts.location, err));
+  AP_TRY(get_text(json, "view", &parts.view, err));
   AP_TRY(get_i64(json, "created_ms", 0, &parts.created_ms, err));
   AP_TRY(check_names(parts.hive, parts.box, parts.name, err));
-  AP_TRY(check_location(parts.name, parts.id, parts.location, err));
+  AP_TRY(parts.view.size > 0 ? check_view(parts.name, parts.id, parts.location, parts.view, err)
+                             : check_location(parts.name, parts.id, parts.location, err));
   AP_TRY(parse_properties(arena, ap_json_find(json, "properties"), &parts, err));
   AP_TRY(ap_catalog_entry_create(state->allocator, &parts, &entry, err));
   return ap_catalog_state_insert(state, entry, err);
@@ -266,7 +311,7 @@ static ap_status parse_entries(struct ap_arena *arena, struct ap_text bytes,
                                struct ap_catalog_state *state, ap_error *err) {
   const struct ap_json *json;
   AP_TRY(ap_json_parse(arena, bytes, &json, err));
-  AP_TRY(check_format(json, err));
+  AP_TRY(check_format(json, FORMAT_WITH_VIEWS, err));
   AP_TRY(get_i64(json, "version", -1, &state->version, err));
   if (state->version < 0) return AP_FAIL(err, AP_CORRUPT, "no \"version\"");
   const struct ap_json *entries = ap_json_find(json, "entries");

@@ -38,7 +38,7 @@ static bool entry_size(const struct ap_catalog_entry_parts *parts, size_t *out_s
   *out_size = size;
   return add_size(out_size, parts->hive) && add_size(out_size, parts->box) &&
          add_size(out_size, parts->name) && add_size(out_size, parts->id) &&
-         add_size(out_size, parts->location);
+         add_size(out_size, parts->location) && add_size(out_size, parts->view);
 }
 
 ap_status ap_catalog_entry_create(struct ap_allocator *allocator,
@@ -66,6 +66,7 @@ ap_status ap_catalog_entry_create(struct ap_allocator *allocator,
   entry->name = copy_text(&at, parts->name);
   entry->id = copy_text(&at, parts->id);
   entry->location = copy_text(&at, parts->location);
+  entry->view = copy_text(&at, parts->view);
   AP_ASSERT(at == (char *)entry + size);
   *out_entry = entry;
   return AP_OK;
@@ -275,6 +276,7 @@ static struct ap_catalog_entry_parts parts_of(const struct ap_catalog_entry *ent
       .name = entry->name,
       .id = entry->id,
       .location = entry->location,
+      .view = entry->view,
       .created_ms = entry->created_ms,
       .property_count = entry->property_count,
       .properties = entry->properties,
@@ -289,6 +291,7 @@ static ap_status apply_create(struct ap_catalog_state *state,
       .name = action->frame,
       .id = action->id,
       .location = action->location,
+      .view = action->view,
       .created_ms = action->created_ms,
   };
   /* What it lies in is named as that was created; when it is missing the insertion says so. */
@@ -302,6 +305,40 @@ static ap_status apply_create(struct ap_catalog_state *state,
   if (parent != NULL && parent->box.size > 0) parts.box = parent->box;
   struct ap_catalog_entry *entry;
   AP_TRY(ap_catalog_entry_create(state->allocator, &parts, &entry, err));
+  return ap_catalog_state_insert(state, entry, err);
+}
+
+/* What stands there must be a view, too; it is replaced. */
+static ap_status apply_create_view(struct ap_catalog_state *state,
+                                   const struct ap_catalog_action *action, ap_error *err) {
+  uint32_t at = lower_bound(state, action->hive, action->box, action->frame);
+  const struct ap_catalog_entry *old =
+      ap_catalog_state_find(state, action->hive, action->box, action->frame);
+  if (old != NULL && old->view.size == 0) {
+    return AP_FAIL(err, AP_CORRUPT, "a view takes the place of a frame");
+  }
+  if (old != NULL) remove_range(state, at, at + 1);
+  return apply_create(state, action, err);
+}
+
+static ap_status apply_move(struct ap_catalog_state *state, const struct ap_catalog_action *action,
+                            ap_error *err) {
+  uint32_t at;
+  uint32_t end;
+  struct ap_text none = {0};
+  AP_TRY(find_range(state, action, &at, &end, err));
+  const struct ap_catalog_entry *box =
+      ap_catalog_state_find(state, action->new_hive, action->new_box, none);
+  if (action->frame.size == 0 || box == NULL) {
+    return AP_FAIL(err, AP_CORRUPT, "a move of no frame, or to a box that is not there");
+  }
+  struct ap_catalog_entry_parts parts = parts_of(state->entries[at]);
+  struct ap_catalog_entry *entry;
+  parts.hive = box->hive;
+  parts.box = box->box;
+  parts.name = action->new_name;
+  AP_TRY(ap_catalog_entry_create(state->allocator, &parts, &entry, err));
+  remove_range(state, at, end);
   return ap_catalog_state_insert(state, entry, err);
 }
 
@@ -383,6 +420,10 @@ ap_status ap_catalog_state_apply(struct ap_catalog_state *state,
       return apply_drop(state, action, err);
     case AP_CATALOG_SET:
       return apply_set(state, action, err);
+    case AP_CATALOG_CREATE_VIEW:
+      return apply_create_view(state, action, err);
+    case AP_CATALOG_MOVE:
+      return apply_move(state, action, err);
   }
   AP_ASSERT(!"a kind of action without a rule");
   return AP_INTERNAL;

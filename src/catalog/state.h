@@ -17,7 +17,7 @@ struct ap_catalog_property {
   struct ap_text value;
 };
 
-/* A hive (box and name empty), a box (name empty) or a frame. */
+/* A hive (box and name empty), a box (name empty), a frame or a view. */
 struct ap_catalog_entry {
   struct ap_allocator *allocator;
   atomic_uint reference_count;
@@ -26,6 +26,7 @@ struct ap_catalog_entry {
   struct ap_text name;
   struct ap_text id;       /* frames: UUID */
   struct ap_text location; /* frames: key of the folder */
+  struct ap_text view;     /* views: the definition; empty: none of them */
   int64_t created_ms;
   uint32_t property_count;
   struct ap_catalog_property *properties;
@@ -38,6 +39,7 @@ struct ap_catalog_entry_parts {
   struct ap_text name;
   struct ap_text id;
   struct ap_text location;
+  struct ap_text view;
   int64_t created_ms;
   uint32_t property_count;
   const struct ap_catalog_property *properties;
@@ -84,6 +86,8 @@ enum ap_catalog_action_kind {
   AP_CATALOG_RENAME,
   AP_CATALOG_DROP,
   AP_CATALOG_SET,
+  AP_CATALOG_CREATE_VIEW, /* or replace the view of that name */
+  AP_CATALOG_MOVE,        /* a frame or view to another box */
 };
 
 /* One change. What it concerns is the hive when box is empty, the box when frame is. */
@@ -92,10 +96,13 @@ struct ap_catalog_action {
   struct ap_text hive;
   struct ap_text box;
   struct ap_text frame;
-  struct ap_text id;             /* CREATE of a frame */
+  struct ap_text id;             /* CREATE of a frame, CREATE_VIEW */
   struct ap_text location;       /* CREATE of a frame */
-  int64_t created_ms;            /* CREATE */
-  struct ap_text new_name;       /* RENAME */
+  struct ap_text view;           /* CREATE_VIEW: the definition */
+  int64_t created_ms;            /* CREATE, CREATE_VIEW */
+  struct ap_text new_hive;       /* MOVE */
+  struct ap_text new_box;        /* MOVE */
+  struct ap_text new_name;       /* RENAME, MOVE */
   struct ap_text property_name;  /* SET */
   struct ap_text property_value; /* SET; empty removes */
 };

@@ -95,9 +95,28 @@ ap_status ap_catalog_require(const struct ap_catalog_state *state, struct ap_tex
   return AP_OK;
 }
 
+static const char *kind_name(const struct ap_catalog_entry *entry) {
+  return entry->view.size > 0 ? "view" : level_name(entry->box, entry->name);
+}
+
+ap_status ap_catalog_wrong_kind(const struct ap_catalog_entry *entry, ap_error *err) {
+  bool is_view = entry->view.size > 0;
+  struct shown_path path = show_path(entry->hive, entry->box, entry->name);
+  return AP_FAIL(err, AP_STATE, "%s is a %s, not a %s", path.text, is_view ? "view" : "frame",
+                 is_view ? "frame" : "view");
+}
+
+static ap_status check_kind(const struct ap_catalog_entry *entry,
+                            const struct ap_catalog_wish *wish, const char *verb, ap_error *err) {
+  bool is_view = entry->view.size > 0;
+  if (entry->name.size == 0 || !(is_view ? wish->is_frame : wish->is_view)) return AP_OK;
+  ap_status status = ap_catalog_wrong_kind(entry, err);
+  ap_error_hint(err, "say %s %s", verb, is_view ? "VIEW" : "FRAME");
+  return status;
+}
+
 static ap_status fail_taken(const struct ap_catalog_entry *entry, ap_error *err) {
-  return AP_FAIL(err, AP_ALREADY_EXISTS, "%s %s exists already",
-                 level_name(entry->box, entry->name),
+  return AP_FAIL(err, AP_ALREADY_EXISTS, "%s %s exists already", kind_name(entry),
                  show_path(entry->hive, entry->box, entry->name).text);
 }
 
@@ -111,7 +130,7 @@ static ap_status check_folder(const struct ap_catalog_state *state, struct ap_te
                               ap_error *err) {
   for (uint32_t i = 0; i < state->count; i++) {
     const struct ap_catalog_entry *entry = state->entries[i];
-    if (entry->name.size == 0) continue;
+    if (entry->location.size == 0) continue;
     bool is_same = ap_text_equal(entry->location, location);
     bool is_within = lies_in(location, entry->location);
     if (!is_same && !is_within && !lies_in(entry->location, location)) continue;
@@ -139,14 +158,20 @@ static ap_status check_create(const struct ap_catalog_state *state,
   }
   const struct ap_catalog_entry *entry =
       ap_catalog_state_find(state, action->hive, action->box, action->frame);
+  bool wants_view = action->kind == AP_CATALOG_CREATE_VIEW;
   *out_needed = entry == NULL;
   if (entry != NULL) {
-    if (wish->tolerant) return AP_OK;
+    bool is_other = action->frame.size > 0 && (entry->view.size > 0) != wants_view;
+    *out_needed = wish->replace && !is_other;
+    if (*out_needed || (wish->tolerant && !is_other)) return AP_OK;
     ap_status status = fail_taken(entry, err);
-    ap_error_hint(err, "IF NOT EXISTS makes this no error");
+    if (!is_other) {
+      ap_error_hint(err, wants_view ? "OR REPLACE puts the new one in its place"
+                                    : "IF NOT EXISTS makes this no error");
+    }
     return status;
   }
-  return action->frame.size > 0 ? check_folder(state, action->location, err) : AP_OK;
+  return action->frame.size > 0 && !wants_view ? check_folder(state, action->location, err) : AP_OK;
 }
 
 static ap_status check_rename(const struct ap_catalog_state *state,
@@ -157,6 +182,7 @@ static ap_status check_rename(const struct ap_catalog_state *state,
       ap_catalog_state_find(state, action->hive, action->box, action->frame);
   const struct ap_catalog_entry *target;
   struct ap_text old_name;
+  AP_TRY(check_kind(source, wish, "ALTER", err));
   if (action->frame.size > 0) {
     old_name = source->name;
     target = ap_catalog_state_find(state, action->hive, action->box, action->new_name);
@@ -173,6 +199,22 @@ static ap_status check_rename(const struct ap_catalog_state *state,
   return AP_OK;
 }
 
+static ap_status check_move(const struct ap_catalog_state *state,
+                            const struct ap_catalog_wish *wish, bool *out_needed, ap_error *err) {
+  const struct ap_catalog_action *action = &wish->action;
+  struct ap_text none = {0};
+  AP_TRY(ap_catalog_require(state, action->hive, action->box, action->frame, err));
+  AP_TRY(ap_catalog_require(state, action->new_hive, action->new_box, none, err));
+  const struct ap_catalog_entry *source =
+      ap_catalog_state_find(state, action->hive, action->box, action->frame);
+  AP_TRY(check_kind(source, wish, "ALTER", err));
+  const struct ap_catalog_entry *target =
+      ap_catalog_state_find(state, action->new_hive, action->new_box, action->new_name);
+  if (target != NULL && target != source) return fail_taken(target, err);
+  *out_needed = target == NULL || !ap_text_equal(source->name, action->new_name);
+  return AP_OK;
+}
+
 static ap_status check_drop(const struct ap_catalog_state *state,
                             const struct ap_catalog_wish *wish, bool *out_needed, ap_error *err) {
   const struct ap_catalog_action *action = &wish->action;
@@ -181,6 +223,10 @@ static ap_status check_drop(const struct ap_catalog_state *state,
   if (status == AP_NOT_FOUND && wish->tolerant) {
     ap_error_clear(err);
     return AP_OK;
+  }
+  if (status == AP_OK) {
+    status = check_kind(ap_catalog_state_find(state, action->hive, action->box, action->frame),
+                        wish, "DROP", err);
   }
   if (status != AP_OK || action->frame.size > 0 || wish->cascade) return status;
   uint32_t begin;
@@ -224,9 +270,12 @@ ap_status ap_catalog_wish_check(const struct ap_catalog_state *state,
   *out_needed = false;
   switch (wish->action.kind) {
     case AP_CATALOG_CREATE:
+    case AP_CATALOG_CREATE_VIEW:
       return check_create(state, wish, out_needed, err);
     case AP_CATALOG_RENAME:
       return check_rename(state, wish, out_needed, err);
+    case AP_CATALOG_MOVE:
+      return check_move(state, wish, out_needed, err);
     case AP_CATALOG_DROP:
       return check_drop(state, wish, out_needed, err);
     case AP_CATALOG_SET:
