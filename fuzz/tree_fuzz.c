@@ -75,7 +75,8 @@ static void rename_all(struct ap_arena *arena, const struct ap_tree *tree) {
   AP_ASSERT(renames);
   for (uint32_t i = 0; i < count; i++) {
     /* A qualified name, so that no WITH clause answers it. */
-    renames[i] = (struct ap_reference_rename){AP_TEXT("h"), AP_TEXT("b"), AP_TEXT("f \"1\"")};
+    renames[i] = (struct ap_reference_rename){
+        .catalog = AP_TEXT("h"), .schema = AP_TEXT("b"), .name = AP_TEXT("f \"1\"")};
   }
   ap_buffer_init(&json, ap_allocator_system());
   ap_tree_write_renamed(&json, tree, renames);

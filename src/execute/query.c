@@ -2,8 +2,8 @@
  *
  * See query.h. A query's life: its text is parsed in a chamber; references become frames and
  * snapshots (one per frame and version); WHERE clauses prune cells; each frame is bound as a view
- * over what is left; the user's own text runs. Only references to the past need another text: there
- * the tree is written again with the name of that version's view.
+ * over what is left; the user's own text runs. Only views and references to the past need another
+ * text: there the tree is written again, with the views unfolded and the names of the versions.
  */
 #include "execute/query.h"
 
@@ -114,11 +114,12 @@ static ap_status rename_references(struct query_run *run, ap_error *err) {
     const struct ap_resolved *resolved = run->resolution.by_reference[i];
     if (resolved == NULL) continue;
     if (!resolved->is_past && !is_ambiguous(run, &run->tree.references[i])) continue;
-    renames[i] = (struct ap_reference_rename){resolved->frame->entry.hive,
-                                              resolved->frame->entry.box, resolved->view_name};
+    renames[i] = (struct ap_reference_rename){.catalog = resolved->frame->entry.hive,
+                                              .schema = resolved->frame->entry.box,
+                                              .name = resolved->view_name};
     any = true;
   }
-  if (!any) return AP_OK;
+  if (!any && !run->tree.is_changed) return AP_OK;
   if (run->tree.root == NULL) {
     ap_status refused = AP_FAIL(err, AP_UNSUPPORTED,
                                 "a statement without a tree (PIVOT) that names a box which is "
@@ -136,7 +137,7 @@ static ap_status rename_references(struct query_run *run, ap_error *err) {
     status = ap_chamber_unparse(run->chamber, ap_buffer_text(&json), &sql, err);
   }
   if (status == AP_OK) status = replace_body(run, ap_buffer_text(&sql), err);
-  if (status == AP_OK) {
+  if (status == AP_OK && any) {
     status =
         ap_travel_parameters(&run->tree, run->request->parameters, run->request->parameter_count,
                              &run->arena, &run->parameters, &run->parameter_count, err);
@@ -150,6 +151,8 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
   int64_t since = now_us(run);
   AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
   AP_TRY(parse_query(run, err));
+  AP_TRY(ap_views_unfold(run->node, run->chamber, run->request->hive, run->request->box,
+                         run->request->within, &run->arena, &run->tree, err));
   AP_TRY(ap_travel_settle(run->chamber, &run->tree, run->request->parameters,
                           run->request->parameter_count, &run->arena, err));
   lap(run, &since, &run->timing.parse_us);

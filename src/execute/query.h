@@ -9,12 +9,14 @@
 #define AP_EXECUTE_QUERY_H
 
 #include "execute/node.h"
+#include "execute/view.h"
 
 struct ap_query_request {
   struct ap_text text; /* what runs */
   struct ap_text body; /* the query in it, whose tables are looked up (EXPLAIN: without the head) */
   struct ap_text hive; /* defaults for unqualified names; may be empty */
   struct ap_text box;
+  const struct ap_view_chain *within; /* the view that the query is to become; NULL: none */
   const struct ap_parameter *parameters;
   uint32_t parameter_count;
   const struct ap_run_control *control; /* may be NULL */

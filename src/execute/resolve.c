@@ -82,6 +82,16 @@ static bool qualify(const struct ap_reference *reference, struct ap_text hive, s
   return false;
 }
 
+bool ap_resolve_complete(const struct ap_reference *reference, struct ap_text hive,
+                         struct ap_text box, struct ap_text *out_hive, struct ap_text *out_box) {
+  struct qualified name;
+  ap_error ignored = {0};
+  if (is_engine_name(reference) || !qualify(reference, hive, box, &name, &ignored)) return false;
+  *out_hive = name.hive;
+  *out_box = name.box;
+  return true;
+}
+
 /* What the engine has computed stands as "@<microseconds>". */
 static ap_status moment_ms(struct ap_text text, int64_t *out_ms, ap_error *err) {
   int64_t us;

@@ -29,6 +29,11 @@ struct ap_resolution {
   ap_error unresolved; /* why the first name that was left to the engine is no frame */
 };
 
+/* The hive and box of a reference, completed by what is in use. False: the engine answers it, or
+ * something is missing. */
+bool ap_resolve_complete(const struct ap_reference *reference, struct ap_text hive,
+                         struct ap_text box, struct ap_text *out_hive, struct ap_text *out_box);
+
 AP_MUST_CHECK ap_status ap_resolve(struct ap_node *node, struct ap_chamber *chamber,
                                    const struct ap_tree *tree, struct ap_text hive,
                                    struct ap_text box, struct ap_arena *arena,

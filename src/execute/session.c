@@ -59,12 +59,14 @@ static ap_status refuse(const struct ap_statement *statement, ap_error *err) {
     const char *start;
     const char *hint;
   } ways_out[] = {
-      {"ALTER", "ALTER FRAME changes columns, rules and properties; 'apiary rename' changes names"},
+      {"ALTER",
+       "ALTER FRAME changes columns, rules, properties and names; hives, boxes and views can only "
+       "be renamed"},
       {"CREATE TABLE AS", AP_WRITING_HINT},
       {"CREATE FRAME AS", AP_WRITING_HINT},
       {"CREATE",
        "what there is to create: CREATE HIVE h, CREATE BOX h.b, CREATE FRAME h.b.f "
-       "(column type, ...), each with IF NOT EXISTS"},
+       "(column type, ...), CREATE VIEW h.b.v AS query, each with IF NOT EXISTS"},
       {"INSERT", AP_WRITING_HINT},
       {"UPDATE", AP_WRITING_HINT},
       {"DELETE", AP_WRITING_HINT},
@@ -102,8 +104,18 @@ static ap_status run_statement(struct ap_statement_run *run, struct ArrowArraySt
       return ap_run_show_boxes(run, out, err);
     case AP_STATEMENT_SHOW_FRAMES:
       return ap_run_show_frames(run, out, err);
+    case AP_STATEMENT_SHOW_VIEWS:
+      return ap_run_show_views(run, out, err);
+    case AP_STATEMENT_SHOW_CREATE:
+      return ap_run_show_create(run, out, err);
     case AP_STATEMENT_DESCRIBE:
       return ap_run_describe(run, out, err);
+    case AP_STATEMENT_CREATE_VIEW:
+      return ap_run_create_view(run, out, err);
+    case AP_STATEMENT_DROP_VIEW:
+      return ap_run_drop_view(run, out, err);
+    case AP_STATEMENT_RENAME:
+      return ap_run_rename(run, out, err);
     case AP_STATEMENT_CREATE_HIVE:
     case AP_STATEMENT_CREATE_BOX:
     case AP_STATEMENT_CREATE_FRAME:

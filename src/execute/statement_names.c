@@ -43,9 +43,9 @@ ap_status ap_run_box_name(const struct ap_statement_run *run, struct ap_text *ou
 }
 
 /* [[hive.]box.]frame */
-ap_status ap_run_frame_name(const struct ap_statement_run *run, struct ap_text *out_hive,
-                            struct ap_text *out_box, struct ap_text *out_frame, ap_error *err) {
-  const struct ap_name *name = &run->statement->name;
+ap_status ap_run_complete_name(const struct ap_statement_run *run, const struct ap_name *name,
+                               struct ap_text *out_hive, struct ap_text *out_box,
+                               struct ap_text *out_frame, ap_error *err) {
   *out_frame = name->parts[name->count - 1];
   if (name->count == 3) {
     *out_hive = name->parts[0];
@@ -64,6 +64,11 @@ ap_status ap_run_frame_name(const struct ap_statement_run *run, struct ap_text *
   }
   *out_box = ap_text_of(run->session->box);
   return AP_OK;
+}
+
+ap_status ap_run_frame_name(const struct ap_statement_run *run, struct ap_text *out_hive,
+                            struct ap_text *out_box, struct ap_text *out_frame, ap_error *err) {
+  return ap_run_complete_name(run, &run->statement->name, out_hive, out_box, out_frame, err);
 }
 
 /* ---- USE ------------------------------------------------------------------------------------- */
@@ -150,8 +155,13 @@ ap_status ap_run_show_boxes(struct ap_statement_run *run, struct ArrowArrayStrea
   return show_entries(run, entries, count, "box", out, err);
 }
 
-ap_status ap_run_show_frames(struct ap_statement_run *run, struct ArrowArrayStream *out,
-                             ap_error *err) {
+typedef ap_status (*list_function)(struct ap_catalog *catalog, struct ap_text hive,
+                                   struct ap_text box, struct ap_arena *arena,
+                                   struct ap_frame_entry **out_entries, uint32_t *out_count,
+                                   ap_error *err);
+
+static ap_status show_in_boxes(struct ap_statement_run *run, list_function list_all,
+                               const char *column, struct ArrowArrayStream *out, ap_error *err) {
   struct ap_sql_session *session = run->session;
   struct ap_catalog *catalog = ap_node_catalog(session->node);
   const struct ap_name *name = &run->statement->name;
@@ -169,15 +179,25 @@ ap_status ap_run_show_frames(struct ap_statement_run *run, struct ArrowArrayStre
   } else {
     AP_TRY(ap_run_need_hive(session, &hive, err));
   }
-  ap_status status = ap_catalog_list_frames(catalog, hive, box, run->arena, &entries, &count, err);
+  ap_status status = list_all(catalog, hive, box, run->arena, &entries, &count, err);
   if (status == AP_NOT_FOUND && name->count == 1 && session->hive[0] != '\0') {
-    status = ap_catalog_list_frames(catalog, name->parts[0], (struct ap_text){0}, run->arena,
-                                    &entries, &count, NULL);
+    status =
+        list_all(catalog, name->parts[0], (struct ap_text){0}, run->arena, &entries, &count, NULL);
     if (status != AP_OK) return AP_NOT_FOUND;
     ap_error_clear(err);
   }
   if (status != AP_OK) return status;
-  return show_entries(run, entries, count, "frame", out, err);
+  return show_entries(run, entries, count, column, out, err);
+}
+
+ap_status ap_run_show_frames(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                             ap_error *err) {
+  return show_in_boxes(run, ap_catalog_list_frames, "frame", out, err);
+}
+
+ap_status ap_run_show_views(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                            ap_error *err) {
+  return show_in_boxes(run, ap_catalog_list_views, "view", out, err);
 }
 
 ap_status ap_run_show_hives(struct ap_statement_run *run, struct ArrowArrayStream *out,
@@ -284,6 +304,11 @@ ap_status ap_run_describe(struct ap_statement_run *run, struct ArrowArrayStream 
   struct ap_text hive;
   struct ap_text box;
   struct ap_text name;
+  struct ap_frame_entry entry;
+  bool found = false;
   AP_TRY(ap_run_frame_name(run, &hive, &box, &name, err));
+  AP_TRY(ap_catalog_look_up(ap_node_catalog(run->session->node), hive, box, name, run->arena,
+                            &entry, &found, err));
+  if (found && entry.view.size > 0) return ap_answer_describe_view(run, &entry, out, err);
   return ap_answer_describe(run->session->node, hive, box, name, out, err);
 }

@@ -35,6 +35,10 @@ AP_MUST_CHECK ap_status ap_run_need_hive(const struct ap_sql_session *session,
 AP_MUST_CHECK ap_status ap_run_box_name(const struct ap_statement_run *run,
                                         struct ap_text *out_hive, struct ap_text *out_box,
                                         ap_error *err);
+AP_MUST_CHECK ap_status ap_run_complete_name(const struct ap_statement_run *run,
+                                             const struct ap_name *name, struct ap_text *out_hive,
+                                             struct ap_text *out_box, struct ap_text *out_frame,
+                                             ap_error *err);
 AP_MUST_CHECK ap_status ap_run_frame_name(const struct ap_statement_run *run,
                                           struct ap_text *out_hive, struct ap_text *out_box,
                                           struct ap_text *out_frame, ap_error *err);
@@ -71,5 +75,23 @@ AP_MUST_CHECK ap_status ap_run_check(struct ap_statement_run *run, struct ArrowA
                                      ap_error *err);
 AP_MUST_CHECK ap_status ap_run_analyze(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                        ap_error *err);
+AP_MUST_CHECK ap_status ap_run_show_views(struct ap_statement_run *run,
+                                          struct ArrowArrayStream *out, ap_error *err);
+
+/* statement_view.c */
+AP_MUST_CHECK ap_status ap_run_create_view(struct ap_statement_run *run,
+                                           struct ArrowArrayStream *out, ap_error *err);
+AP_MUST_CHECK ap_status ap_run_drop_view(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                         ap_error *err);
+AP_MUST_CHECK ap_status ap_run_show_create(struct ap_statement_run *run,
+                                           struct ArrowArrayStream *out, ap_error *err);
+/* DESCRIBE of a view. */
+AP_MUST_CHECK ap_status ap_answer_describe_view(struct ap_statement_run *run,
+                                                const struct ap_frame_entry *entry,
+                                                struct ArrowArrayStream *out, ap_error *err);
+
+/* statement_rename.c */
+AP_MUST_CHECK ap_status ap_run_rename(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                      ap_error *err);
 
 #endif

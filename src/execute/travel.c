@@ -36,6 +36,7 @@ static ap_status take_answer(struct ap_reference *reference, struct ap_text valu
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "%.*s AT (VERSION => ...): '%.*s' is no whole number",
                    AP_TEXT_ARG(reference->name), AP_TEXT_ARG(value));
   }
+  reference->settled = reference->moment;
   reference->moment = NULL;
   if (reference->at == AP_REFERENCE_VERSION) {
     reference->version = number;
@@ -57,6 +58,22 @@ static ap_status name_parameter(const struct ap_parameter *parameter, uint32_t p
   if (name == NULL) return AP_FAIL_MEMORY(err);
   out_named->name = ap_text_of(name);
   return AP_OK;
+}
+
+/* Frames of one view, read as of one time, have one moment. */
+static bool copy_moment(const struct ap_tree *tree, uint32_t index) {
+  struct ap_reference *reference = &tree->references[index];
+  for (uint32_t i = 0; i < index; ++i) {
+    const struct ap_reference *earlier = &tree->references[i];
+    if (earlier->settled == NULL || earlier->at != reference->at) continue;
+    if (!ap_tree_equal(earlier->settled, reference->moment)) continue;
+    reference->version = earlier->version;
+    reference->timestamp = earlier->timestamp;
+    reference->settled = reference->moment;
+    reference->moment = NULL;
+    return true;
+  }
+  return false;
 }
 
 static ap_status settle(struct ap_chamber *chamber, struct ap_reference *reference,
@@ -95,7 +112,7 @@ ap_status ap_travel_settle(struct ap_chamber *chamber, struct ap_tree *tree,
                            const struct ap_parameter *parameters, uint32_t parameter_count,
                            struct ap_arena *arena, ap_error *err) {
   for (uint32_t i = 0; i < tree->reference_count; ++i) {
-    if (tree->references[i].moment == NULL) continue;
+    if (tree->references[i].moment == NULL || copy_moment(tree, i)) continue;
     AP_TRY(settle(chamber, &tree->references[i], parameters, parameter_count, arena, err));
   }
   return AP_OK;

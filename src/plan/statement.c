@@ -101,6 +101,7 @@ static const struct head heads[] = {
     {"TRUNCATE", parse_refused},
     {"COPY", parse_refused},
     {"ALTER", ap_statement_parse_alter},
+    {"RENAME", ap_statement_parse_rename},
     {"ATTACH", parse_refused},
     {"DETACH", parse_refused},
     {"BEGIN", parse_refused},

@@ -21,6 +21,8 @@ enum ap_statement_kind {
   AP_STATEMENT_SHOW_HIVES,
   AP_STATEMENT_SHOW_BOXES,  /* IN hive */
   AP_STATEMENT_SHOW_FRAMES, /* IN box | hive.box | hive */
+  AP_STATEMENT_SHOW_VIEWS,  /* likewise */
+  AP_STATEMENT_SHOW_CREATE, /* a frame or view: name */
   AP_STATEMENT_DESCRIBE,    /* a frame */
   AP_STATEMENT_CREATE_HIVE,
   AP_STATEMENT_CREATE_BOX,
@@ -33,6 +35,9 @@ enum ap_statement_kind {
   AP_STATEMENT_VACUUM,   /* maintenance */
   AP_STATEMENT_CHECK,    /* maintenance */
   AP_STATEMENT_ANALYZE,
+  AP_STATEMENT_CREATE_VIEW, /* body: the query; columns: names only */
+  AP_STATEMENT_DROP_VIEW,
+  AP_STATEMENT_RENAME,     /* name to new_name; object says what it is */
   AP_STATEMENT_ENGINE_SET, /* SET/RESET/PRAGMA and the like: not offered; head names it */
   AP_STATEMENT_REFUSED,    /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
 };
@@ -41,6 +46,14 @@ enum ap_scope {
   AP_SCOPE_UNSPECIFIED,
   AP_SCOPE_HIVE,
   AP_SCOPE_BOX,
+};
+
+enum ap_object {
+  AP_OBJECT_NONE,
+  AP_OBJECT_HIVE,
+  AP_OBJECT_BOX,
+  AP_OBJECT_FRAME,
+  AP_OBJECT_VIEW,
 };
 
 /* A possibly qualified name; parts unquoted. */
@@ -78,10 +91,13 @@ struct ap_statement {
   struct ap_text head; /* its first word, upper case */
   enum ap_scope scope;
   struct ap_name name;
-  bool if_exists;      /* DROP */
-  bool if_not_exists;  /* CREATE */
-  bool cascade;        /* DROP */
-  struct ap_text like; /* SHOW ... LIKE 'pattern'; empty: none */
+  enum ap_object object;   /* RENAME */
+  struct ap_name new_name; /* RENAME */
+  bool if_exists;          /* DROP */
+  bool if_not_exists;      /* CREATE */
+  bool or_replace;         /* CREATE VIEW */
+  bool cascade;            /* DROP */
+  struct ap_text like;     /* SHOW ... LIKE 'pattern'; empty: none */
   const struct ap_statement_column *columns;
   uint32_t column_count;
   const struct ap_text *partition_by; /* PARTITIONED BY (a, b) | PARTITION BY (a, b) */

@@ -239,16 +239,17 @@ ap_status ap_statement_parse_alter(struct ap_statement_parser *parser) {
   struct ap_statement_alter *alter = AP_ARENA_NEW(parser->arena, struct ap_statement_alter);
   if (!alter) return AP_FAIL_MEMORY(parser->err);
   ap_parser_take(parser);
-  statement->kind = AP_STATEMENT_REFUSED;
+  const size_t object = parser->at;
   if (!ap_parser_take_word(parser, "FRAME") && !ap_parser_take_word(parser, "TABLE")) {
-    return AP_OK;
+    return ap_statement_parse_alter_name(parser);
   }
   AP_TRY(take_exists(parser, false, &alter->if_exists));
   AP_TRY(ap_parser_take_name(parser, 3, "the name of a frame", &statement->name));
   if (ap_token_is(ap_parser_peek(parser), "RENAME") &&
       ap_token_is(ap_parser_peek_at(parser, 1), "TO") &&
       !ap_token_is(ap_parser_peek_at(parser, 2), "TO")) {
-    return AP_OK;
+    parser->at = object;
+    return ap_statement_parse_alter_name(parser);
   }
   statement->kind = AP_STATEMENT_ALTER_FRAME;
   statement->alter = alter;

@@ -16,6 +16,7 @@ enum object {
   OBJECT_HIVE,
   OBJECT_BOX,
   OBJECT_FRAME,
+  OBJECT_VIEW, /* in SHOW VIEWS only */
 };
 
 static const struct {
@@ -26,6 +27,7 @@ static const struct {
     {"HIVE", "HIVES", OBJECT_HIVE},    {"DATABASE", "DATABASES", OBJECT_HIVE},
     {"BOX", "BOXES", OBJECT_BOX},      {"SCHEMA", "SCHEMAS", OBJECT_BOX},
     {"FRAME", "FRAMES", OBJECT_FRAME}, {"TABLE", "TABLES", OBJECT_FRAME},
+    {"", "VIEWS", OBJECT_VIEW},
 };
 
 static enum object object_of(const struct ap_token *token, bool plural) {
@@ -35,6 +37,15 @@ static enum object object_of(const struct ap_token *token, bool plural) {
     }
   }
   return OBJECT_NONE;
+}
+
+enum ap_object ap_token_object(const struct ap_token *token) {
+  if (ap_token_is(token, "VIEW")) return AP_OBJECT_VIEW;
+  enum object object = object_of(token, false);
+  return object == OBJECT_HIVE    ? AP_OBJECT_HIVE
+         : object == OBJECT_BOX   ? AP_OBJECT_BOX
+         : object == OBJECT_FRAME ? AP_OBJECT_FRAME
+                                  : AP_OBJECT_NONE;
 }
 
 /* Takes the object's word when a name follows it. */
@@ -81,14 +92,17 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
       [OBJECT_HIVE] = AP_STATEMENT_SHOW_HIVES,
       [OBJECT_BOX] = AP_STATEMENT_SHOW_BOXES,
       [OBJECT_FRAME] = AP_STATEMENT_SHOW_FRAMES,
+      [OBJECT_VIEW] = AP_STATEMENT_SHOW_VIEWS,
   };
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
+  if (ap_parser_take_word(parser, "CREATE")) return ap_statement_parse_show_create(parser);
   enum object object = object_of(ap_parser_peek(parser), true);
   if (object == OBJECT_NONE) {
     const char *plurals[COUNT_OF(object_words)];
     for (size_t i = 0; i < COUNT_OF(object_words); i++) plurals[i] = object_words[i].plural;
-    return ap_parser_expected(parser, "HIVES, BOXES or FRAMES (DATABASES, SCHEMAS or TABLES)",
+    return ap_parser_expected(parser,
+                              "HIVES, BOXES, FRAMES (DATABASES, SCHEMAS, TABLES), VIEWS or CREATE",
                               plurals, COUNT_OF(plurals));
   }
   ap_parser_take(parser);
@@ -96,7 +110,7 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
   if (object != OBJECT_HIVE &&
       (ap_parser_take_word(parser, "IN") || ap_parser_take_word(parser, "FROM"))) {
     enum object in = object_of(ap_parser_peek(parser), false);
-    if (in == OBJECT_HIVE || (in == OBJECT_BOX && object == OBJECT_FRAME)) {
+    if (in == OBJECT_HIVE || (in == OBJECT_BOX && object != OBJECT_BOX)) {
       in = ap_token_is_name(ap_parser_peek_at(parser, 1)) &&
                    !ap_token_is(ap_parser_peek_at(parser, 1), "LIKE")
                ? take_object(parser)
@@ -135,9 +149,9 @@ ap_status ap_statement_parse_describe(struct ap_statement_parser *parser) {
 /* Objects of the engine that are known but not offered: CREATE VIEW and the like. */
 static ap_status take_refused_object(struct ap_statement_parser *parser, bool *out_refused) {
   static const char *const words[] = {
-      "VIEW",     "MACRO",        "FUNCTION", "INDEX",     "SEQUENCE",   "TYPE",      "SECRET",
-      "TEMP",     "TEMPORARY",    "OR",       "UNIQUE",    "PERSISTENT", "RECURSIVE", "TRIGGER",
-      "UNLOGGED", "MATERIALIZED", "EXTERNAL", "EXTENSION", "USER",       "ROLE",
+      "MACRO",        "FUNCTION", "INDEX",     "SEQUENCE",   "TYPE",      "SECRET",  "TEMP",
+      "TEMPORARY",    "OR",       "UNIQUE",    "PERSISTENT", "RECURSIVE", "TRIGGER", "UNLOGGED",
+      "MATERIALIZED", "EXTERNAL", "EXTENSION", "USER",       "ROLE",
   };
   const struct ap_token *token = ap_parser_peek(parser);
   *out_refused = false;
@@ -224,7 +238,7 @@ static ap_status take_frame(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
-static ap_status take_if_not_exists(struct ap_statement_parser *parser) {
+ap_status ap_parser_take_if_not_exists(struct ap_statement_parser *parser) {
   static const char *const words[] = {"EXISTS"};
   if (!ap_token_is(ap_parser_peek(parser), "IF") ||
       !ap_token_is(ap_parser_peek_at(parser, 1), "NOT")) {
@@ -237,6 +251,16 @@ static ap_status take_if_not_exists(struct ap_statement_parser *parser) {
   }
   parser->statement->if_not_exists = true;
   return AP_OK;
+}
+
+void ap_parser_take_if_exists(struct ap_statement_parser *parser) {
+  if (!ap_token_is(ap_parser_peek(parser), "IF") ||
+      !ap_token_is(ap_parser_peek_at(parser, 1), "EXISTS")) {
+    return;
+  }
+  ap_parser_take(parser);
+  ap_parser_take(parser);
+  parser->statement->if_exists = true;
 }
 
 /* CREATE HIVE | BOX | FRAME [IF NOT EXISTS] name [(columns) clauses] */
@@ -253,13 +277,14 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   };
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
+  if (ap_statement_is_create_view(parser)) return ap_statement_parse_create_view(parser);
   bool refused;
   AP_TRY(take_refused_object(parser, &refused));
   if (refused) return AP_OK;
   enum object object;
   AP_TRY(take_object_word(parser, &object));
   statement->kind = kinds[object];
-  AP_TRY(take_if_not_exists(parser));
+  AP_TRY(ap_parser_take_if_not_exists(parser));
   AP_TRY(ap_parser_take_name(parser, (uint32_t)object, what[object], &statement->name));
   if (object == OBJECT_FRAME) {
     if (ap_token_is(ap_parser_peek(parser), "AS")) {
@@ -281,18 +306,14 @@ ap_status ap_statement_parse_drop(struct ap_statement_parser *parser) {
   };
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
+  if (ap_parser_take_word(parser, "VIEW")) return ap_statement_parse_drop_view(parser);
   bool refused;
   AP_TRY(take_refused_object(parser, &refused));
   if (refused) return AP_OK;
   enum object object;
   AP_TRY(take_object_word(parser, &object));
   statement->kind = kinds[object];
-  if (ap_token_is(ap_parser_peek(parser), "IF") &&
-      ap_token_is(ap_parser_peek_at(parser, 1), "EXISTS")) {
-    ap_parser_take(parser);
-    ap_parser_take(parser);
-    statement->if_exists = true;
-  }
+  ap_parser_take_if_exists(parser);
   AP_TRY(ap_parser_take_name(parser, (uint32_t)object, "a name", &statement->name));
   statement->cascade = ap_parser_take_word(parser, "CASCADE");
   if (!statement->cascade) (void)ap_parser_take_word(parser, "RESTRICT");

@@ -87,5 +87,21 @@ ap_status ap_statement_parse_optimize(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_vacuum(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_check(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_analyze(struct ap_statement_parser *parser);
+/* IF NOT EXISTS, when it stands there. */
+ap_status ap_parser_take_if_not_exists(struct ap_statement_parser *parser);
+/* IF EXISTS, when it stands there. */
+void ap_parser_take_if_exists(struct ap_statement_parser *parser);
+/* HIVE, BOX, FRAME, VIEW and their twins; AP_OBJECT_NONE: another token. */
+enum ap_object ap_token_object(const struct ap_token *token);
+
+/* statement_view.c; behind CREATE, DROP and SHOW */
+bool ap_statement_is_create_view(const struct ap_statement_parser *parser);
+ap_status ap_statement_parse_create_view(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_drop_view(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_show_create(struct ap_statement_parser *parser);
+
+/* statement_rename.c */
+ap_status ap_statement_parse_rename(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_alter_name(struct ap_statement_parser *parser); /* behind ALTER */
 
 #endif

@@ -30,6 +30,11 @@ static const char *const kinds[] = {
     [AP_STATEMENT_VACUUM] = "vacuum",
     [AP_STATEMENT_CHECK] = "check",
     [AP_STATEMENT_ANALYZE] = "analyze",
+    [AP_STATEMENT_SHOW_VIEWS] = "show-views",
+    [AP_STATEMENT_SHOW_CREATE] = "show-create",
+    [AP_STATEMENT_CREATE_VIEW] = "create-view",
+    [AP_STATEMENT_DROP_VIEW] = "drop-view",
+    [AP_STATEMENT_RENAME] = "rename",
     [AP_STATEMENT_ENGINE_SET] = "set",
     [AP_STATEMENT_REFUSED] = "refused",
 };
@@ -41,6 +46,11 @@ static void print_statement(struct ap_buffer *out, const struct ap_statement *st
     ap_buffer_append_format(out, "%s[%.*s]", i == 0 ? " " : ".",
                             AP_TEXT_ARG(statement->name.parts[i]));
   }
+  for (uint32_t i = 0; i < statement->new_name.count; i++) {
+    ap_buffer_append_format(out, "%s[%.*s]", i == 0 ? " to " : ".",
+                            AP_TEXT_ARG(statement->new_name.parts[i]));
+  }
+  if (statement->or_replace) ap_buffer_append_string(out, " or-replace");
   if (statement->scope == AP_SCOPE_HIVE) ap_buffer_append_string(out, " hive");
   if (statement->scope == AP_SCOPE_BOX) ap_buffer_append_string(out, " box");
   if (statement->if_exists) ap_buffer_append_string(out, " if-exists");
@@ -79,6 +89,19 @@ static const struct row {
 } rows[] = {
     {"", ""},
     {" ; ;; -- nothing\n /* at /* all */ */ ;", ""},
+    {"CREATE OR REPLACE VIEW a.b.v (x, \"y z\") AS WITH q AS (SELECT 1) FROM q; SHOW VIEWS IN b",
+     "create-view CREATE VIEW [a].[b].[v] or-replace (x: ) (y z: ) body {WITH q AS (SELECT 1) FROM "
+     "q} ; show-views SHOW [b]"},
+    {"CREATE VIEW IF NOT EXISTS v AS FROM t VERSION AS OF 3",
+     "create-view CREATE VIEW [v] if-not-exists body {FROM t AT(VERSION=>3)}"},
+    {"DROP VIEW IF EXISTS b.v; SHOW CREATE VIEW v; SHOW CREATE TABLE t",
+     "drop-view DROP VIEW [b].[v] if-exists ; show-create SHOW [v] ; show-create SHOW [t]"},
+    {"ALTER HIVE a RENAME TO b; RENAME BOX a.b TO c; ALTER TABLE t RENAME TO a.b.t; ALTER VIEW v "
+     "RENAME TO w",
+     "rename ALTER [a] to [b] ; rename RENAME [a].[b] to [c] ; rename ALTER [t] to [a].[b].[t] ; "
+     "rename ALTER [v] to [w]"},
+    {"ALTER FRAME f RENAME COLUMN a TO b; ALTER FRAME f ADD COLUMN a int",
+     "alter-frame ALTER [f] ; alter-frame ALTER [f]"},
     {"SELECT 1", "query SELECT"},
     {"select 1; select 2;", "query SELECT ; query SELECT"},
     {"SELECT ';' AS \";\", $$;$$, $x$;$$;$x$, E'\\';' -- ;\n /* ; */ ; FROM t",
@@ -164,14 +187,14 @@ static const struct row {
      "create-frame CREATE [f] (s: struct<a: int not null>) (primary: int)"},
     {"CREATE TABLE f AS SELECT 1", "refused CREATE TABLE AS [f]"},
     {"CREATE VIEW v AS SELECT 1; CREATE OR REPLACE TABLE t (a int)",
-     "refused CREATE VIEW ; refused CREATE OR"},
+     "create-view CREATE VIEW [v] body {SELECT 1} ; refused CREATE OR"},
     {"DROP HIVE h CASCADE", "drop-hive DROP [h] cascade"},
     {"DROP DATABASE IF EXISTS h RESTRICT", "drop-hive DROP [h] if-exists"},
     {"DROP BOX IF EXISTS h.b", "drop-box DROP [h].[b] if-exists"},
     {"DROP SCHEMA b", "drop-box DROP [b]"},
     {"DROP TABLE h.b.f", "drop-frame DROP [h].[b].[f]"},
     {"DROP FRAME frame", "drop-frame DROP [frame]"},
-    {"DROP VIEW v", "refused DROP VIEW"},
+    {"DROP VIEW v", "drop-view DROP VIEW [v]"},
     {"SET threads = 4; RESET threads; PRAGMA version", "set SET ; set RESET ; set PRAGMA"},
     {"insert into t values (1)", "refused INSERT"},
     {"Delete from t; UPDATE t SET a = 1; MERGE INTO t USING u ON true; TRUNCATE t",
@@ -231,8 +254,9 @@ static void errors_say_where_and_what(void **state) {
       {"SELCT 1", "line 1, column 1: expected a statement", "did you mean SELECT?"},
       {"SELECT 1;\n  CRATE HIVE h", "line 2, column 3: expected a statement", "CREATE"},
       {"42", "line 1, column 1: expected a statement", ""},
-      {"SHOW HIVS", "line 1, column 6: expected HIVES, BOXES or FRAMES", "did you mean HIVES?"},
-      {"SHOW", "expected HIVES, BOXES or FRAMES (DATABASES, SCHEMAS or TABLES), found the end", ""},
+      {"SHOW HIVS", "line 1, column 6: expected HIVES, BOXES, FRAMES", "did you mean HIVES?"},
+      {"SHOW", "expected HIVES, BOXES, FRAMES (DATABASES, SCHEMAS, TABLES), VIEWS or CREATE, found",
+       ""},
       {"SHOW HIVES IN h", "expected LIKE 'pattern' or the end of the statement, found IN", ""},
       {"SHOW BOXES IN h.b", "expected a name of one part", ""},
       {"SHOW FRAMES LIKE b", "expected a 'pattern', found b", ""},
@@ -260,6 +284,14 @@ static void errors_say_where_and_what(void **state) {
       {"CREATE HIVE IF NOT EXIST h", "expected EXISTS behind IF NOT", "EXISTS"},
       {"CREATE HIVE a.b", "expected a name of one part", ""},
       {"DROP FRAME f CASCAD", "expected CASCADE, RESTRICT or the end", ""},
+      {"CREATE VIEW v AS DROP HIVE h", "expected a query behind AS, found DROP", ""},
+      {"CREATE VIEW v SELECT 1", "expected AS or the columns, found SELECT", ""},
+      {"CREATE VIEW v (a b) AS SELECT 1", "expected , or ), found b", ""},
+      {"CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT 1", "exclude each other", ""},
+      {"SHOW CREATE HIVE h", "expected VIEW or FRAME (TABLE), found HIVE", ""},
+      {"ALTER VEW v RENAME TO w", "expected HIVE, BOX, FRAME or VIEW", "VIEW"},
+      {"ALTER BOX b RENME TO c", "expected RENAME TO, found RENME", "RENAME"},
+      {"ALTER HIVE a RENAME TO b.c", "expected a name of one part", ""},
       {"EXPLAIN", "expected a query behind EXPLAIN", ""},
       {"SELECT 'a", "line 1, column 8: a string without its end", ""},
       {"SELECT \"a", "line 1, column 8: a quoted identifier without its end", ""},

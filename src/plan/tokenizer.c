@@ -269,3 +269,14 @@ ap_status ap_tokenizer_next(struct ap_tokenizer *tokenizer, struct ap_token *out
   if (out_token->kind == AP_TOKEN_WORD) out_token->value = out_token->source;
   return AP_OK;
 }
+
+bool ap_text_has_parameter(struct ap_arena *arena, struct ap_text sql) {
+  struct ap_tokenizer tokenizer;
+  struct ap_token token;
+  ap_tokenizer_init(&tokenizer, arena, sql);
+  do {
+    if (ap_tokenizer_next(&tokenizer, &token, NULL) != AP_OK) return false;
+    if (token.kind == AP_TOKEN_PARAMETER) return true;
+  } while (token.kind != AP_TOKEN_END);
+  return false;
+}

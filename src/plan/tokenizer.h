@@ -39,6 +39,9 @@ void ap_tokenizer_init(struct ap_tokenizer *tokenizer, struct ap_arena *arena, s
 AP_MUST_CHECK ap_status ap_tokenizer_next(struct ap_tokenizer *tokenizer,
                                           struct ap_token *out_token, ap_error *err);
 
+/* Whether a text has parameters; false when it cannot be read. Arena memory is used. */
+bool ap_text_has_parameter(struct ap_arena *arena, struct ap_text sql);
+
 /* Line and column (in characters), both from 1, of a byte of sql. */
 void ap_sql_place(struct ap_text sql, size_t offset, unsigned *out_line, unsigned *out_column);
 

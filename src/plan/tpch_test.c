@@ -108,7 +108,8 @@ static void check_query(struct bench *bench, struct ap_arena *arena, struct ap_t
       AP_ARENA_ARRAY(arena, struct ap_reference_rename, tree.reference_count + 1);
   for (uint32_t i = 0; i < tree.reference_count; i++) {
     names[i] = tree.references[i].name;
-    renames[i] = (struct ap_reference_rename){AP_TEXT("h"), AP_TEXT("b"), AP_TEXT("renamed")};
+    renames[i] = (struct ap_reference_rename){
+        .catalog = AP_TEXT("h"), .schema = AP_TEXT("b"), .name = AP_TEXT("renamed")};
   }
   letters_of(names, tree.reference_count, letters);
   assert_string_equal(letters, wanted);

@@ -128,6 +128,7 @@ static bool is_interval_unit(const struct ap_token *token) {
 static size_t skip_interval(const struct tokens *tokens, size_t at) {
   at++;
   if (ap_token_is_symbol(token_at(tokens, at), '-')) at++;
+  if (at >= tokens->count) return tokens->count;
   at = ap_token_is_symbol(token_at(tokens, at), '(') ? skip_parentheses(tokens, at) : at + 1;
   return is_interval_unit(token_at(tokens, at)) ? at + 1 : at;
 }
@@ -184,7 +185,8 @@ static size_t skip_expression(const struct tokens *tokens, size_t at) {
     if (end == at) return at;
     at = skip_casts(tokens, end);
     const struct ap_token *token = token_at(tokens, at);
-    bool zone = ap_token_is(token, "AT") && ap_token_is(token_at(tokens, at + 1), "TIME");
+    bool zone = ap_token_is(token, "AT") && ap_token_is(token_at(tokens, at + 1), "TIME") &&
+                ap_token_is(token_at(tokens, at + 2), "ZONE");
     bool more = ap_token_is_symbol(token, '-') || ap_token_is_symbol(token, '+') ||
                 ap_token_is_symbol(token, '*') || ap_token_is_symbol(token, '/');
     if (zone) {

@@ -77,6 +77,12 @@ static const struct row {
     {"FROM f AT (VERSION => 3) -- of", NULL},
     {"RESTORE FRAME f TO VERSION AS OF 3", NULL},
     {"FROM f VERSION AS OF f", NULL}, /* the engine says what is wrong */
+    /* cut short */
+    {"FROM f TIMESTAMP AS OF now() AT TIME", "FROM f AT(TIMESTAMP=>now())  AT TIME"},
+    {"FROM f TIMESTAMP AS OF INTERVAL", "FROM f AT(TIMESTAMP=>INTERVAL) "},
+    {"FROM f TIMESTAMP AS OF INTERVAL -", "FROM f AT(TIMESTAMP=>INTERVAL -) "},
+    {"FROM f TIMESTAMP AS OF now() AT TIME ZONE", "FROM f AT(TIMESTAMP=>now() AT TIME ZONE) "},
+    {"FROM f TIMESTAMP AS OF now( x", "FROM f AT(TIMESTAMP=>now( x) "},
     {"of", NULL},
     {"", NULL},
 };

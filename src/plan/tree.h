@@ -47,17 +47,18 @@ struct ap_reference {
   struct ap_text name;
   struct ap_text alias; /* empty: none; then the name is the alias */
   enum ap_reference_at at;
-  int64_t version;              /* AT (VERSION => n) */
-  struct ap_text timestamp;     /* AT (TIMESTAMP => ...): the constant's text */
-  const struct ap_json *moment; /* AT (... => expression), to be evaluated: version and timestamp
-                                   are not known yet; NULL: they are */
-  int64_t location;             /* byte offset in the statement; -1: unknown */
-  bool renames_columns;         /* FROM t AS x(a, b): column names are not the frame's */
-  bool sampled;                 /* TABLESAMPLE */
-  bool has_select;              /* stands in the FROM of a SELECT that has a WHERE we may use */
-  const struct ap_json *node;   /* the BASE_TABLE */
-  const struct ap_json *select; /* the SELECT_NODE whose FROM it stands in; NULL: none */
-  bool null_extended;           /* on the nullable side of an outer join: WHERE must not prune it */
+  int64_t version;               /* AT (VERSION => n) */
+  struct ap_text timestamp;      /* AT (TIMESTAMP => ...): the constant's text */
+  const struct ap_json *moment;  /* AT (... => expression), to be evaluated: version and timestamp
+                                    are not known yet; NULL: they are */
+  const struct ap_json *settled; /* the expression that was evaluated for them; NULL: none */
+  int64_t location;              /* byte offset in the statement; -1: unknown */
+  bool renames_columns;          /* FROM t AS x(a, b): column names are not the frame's */
+  bool sampled;                  /* TABLESAMPLE */
+  bool has_select;               /* stands in the FROM of a SELECT that has a WHERE we may use */
+  const struct ap_json *node;    /* the BASE_TABLE */
+  const struct ap_json *select;  /* the SELECT_NODE whose FROM it stands in; NULL: none */
+  bool null_extended; /* on the nullable side of an outer join: WHERE must not prune it */
   const struct ap_filter *filters; /* all conditions that may prune it */
 };
 
@@ -65,6 +66,7 @@ struct ap_tree {
   const struct ap_json *root;
   struct ap_reference *references;
   uint32_t reference_count;
+  bool is_changed;           /* no longer that of the user's text: views were unfolded in it */
   bool is_rewritten_wrongly; /* holds what DuckDB 1.5.5's rewriting of expressions gets wrong for
                                 nulls: IS [NOT] DISTINCT FROM; date_trunc() or TRY_CAST in a
                                 comparison */
@@ -84,10 +86,21 @@ struct ap_reference_rename {
   struct ap_text catalog;
   struct ap_text schema;
   struct ap_text name;
+  const struct ap_json *at; /* with a name: the AT clause it gets; NULL: none */
+  struct ap_text subquery;  /* JSON: it becomes (subquery) AS <its alias or name>; empty: no */
 };
+void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
+                           const struct ap_reference_rename *renamed);
+
+/* One node of the tree, likewise. */
+void ap_tree_write_part(struct ap_buffer *out, const struct ap_tree *tree,
+                        const struct ap_reference_rename *renamed, const struct ap_json *part);
 
 /* "SELECT expression" as a tree, for json_deserialize_sql. */
 void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expression);
+
+/* Whether two values are the same, wherever in a text they stood. */
+bool ap_tree_equal(const struct ap_json *a, const struct ap_json *b);
 
 /* Whether a value holds subqueries. */
 bool ap_tree_has_subquery(const struct ap_json *value);
@@ -99,8 +112,6 @@ bool ap_tree_has_parameter(const struct ap_tree *tree, struct ap_text name, bool
  * engine binds names, but no numbers with gaps. */
 #define AP_TREE_PARAMETER_PREFIX "ap_"
 
-void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
-                           const struct ap_reference_rename *renamed);
 /* A part of a tree as JSON again. */
 void ap_tree_write_value(struct ap_buffer *out, const struct ap_json *value);
 

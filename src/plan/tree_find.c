@@ -45,3 +45,27 @@ bool ap_tree_has_parameter(const struct ap_tree *tree, struct ap_text name, bool
       .class = AP_TEXT("PARAMETER"), .identifier = name, .anywhere = anywhere};
   return tree->root && name.size > 0 && has_node(tree->root, &wanted);
 }
+
+static bool is_place(struct ap_text name) {
+  return ap_text_equal_string(name, "query_location");
+}
+
+bool ap_tree_equal(const struct ap_json *a, const struct ap_json *b) {
+  if (a->kind != b->kind) return false;
+  bool holds = a->kind == AP_JSON_ARRAY || a->kind == AP_JSON_OBJECT;
+  if (!holds) {
+    return (a->kind != AP_JSON_STRING && a->kind != AP_JSON_NUMBER) ||
+           ap_text_equal(a->text, b->text);
+  }
+  if (a->count != b->count) return false;
+  for (uint32_t i = 0; i < a->count; i++) {
+    if (a->kind == AP_JSON_ARRAY) {
+      if (!ap_tree_equal(&a->items[i], &b->items[i])) return false;
+    } else if (!ap_text_equal(a->members[i].name, b->members[i].name) ||
+               (!is_place(a->members[i].name) &&
+                !ap_tree_equal(&a->members[i].value, &b->members[i].value))) {
+      return false;
+    }
+  }
+  return true;
+}

@@ -287,7 +287,7 @@ static void survives_deep_trees(void **state) {
     check_status(status, i == 0 ? AP_OK : AP_CORRUPT, &err);
     if (status == AP_OK) {
       assert_int_equal(tree.reference_count, 1);
-      struct ap_reference_rename rename = {{0}, {0}, {0}};
+      struct ap_reference_rename rename = {0};
       ap_tree_write_renamed(&again, &tree, &rename);
       assert_true(ap_text_equal(ap_buffer_text(&again), ap_buffer_text(&json)));
     } else {
@@ -297,6 +297,36 @@ static void survives_deep_trees(void **state) {
     ap_buffer_deinit(&again);
     ap_arena_deinit(&arena);
   }
+}
+
+static void writes_subqueries_for_tables(void **state) {
+  (void)state;
+  struct ap_arena arena;
+  struct ap_buffer json;
+  struct ap_tree tree;
+  struct ap_tree again;
+  ap_error err = {0};
+  ap_arena_init(&arena, ap_allocator_system());
+  ap_buffer_init(&json, ap_allocator_system());
+  parse_sql(&arena, "SELECT * FROM t AS x AT (VERSION => 12)", &tree);
+  struct ap_reference_rename rename = {.subquery = AP_TEXT("{\"node\":{\"type\":\"BASE_TABLE\","
+                                                           "\"table_name\":\"inner\"}}")};
+  ap_tree_write_renamed(&json, &tree, &rename);
+  check_ok(ap_buffer_check(&json, &err), &err);
+  check_contains(json.data, "{\"type\":\"SUBQUERY\",\"alias\":\"x\",\"sample\":null,");
+  check_ok(ap_tree_parse(&arena, ap_buffer_text(&json), &again, &err), &err);
+  assert_int_equal(again.reference_count, 1);
+  check_text(again.references[0].name, "inner");
+  ap_buffer_clear(&json);
+  const struct ap_json *at = ap_json_find(tree.references[0].node, "at_clause");
+  rename = (struct ap_reference_rename){.name = AP_TEXT("t"), .at = at};
+  ap_tree_write_renamed(&json, &tree, &rename);
+  check_ok(ap_tree_parse(&arena, ap_buffer_text(&json), &again, &err), &err);
+  assert_int_equal(again.references[0].version, 12);
+  assert_true(ap_tree_equal(at, ap_json_find(again.references[0].node, "at_clause")));
+  assert_false(ap_tree_equal(at, tree.root));
+  ap_buffer_deinit(&json);
+  ap_arena_deinit(&arena);
 }
 
 static void writes_other_names(void **state) {
@@ -310,7 +340,7 @@ static void writes_other_names(void **state) {
   ap_buffer_init(&json, ap_allocator_system());
   parse_sql(&arena, "SELECT * FROM t AS x AT (VERSION => 12)", &tree);
   struct ap_reference_rename renames[2] = {
-      {AP_TEXT("h"), AP_TEXT("b"), AP_TEXT("t \"12\"")},
+      {.catalog = AP_TEXT("h"), .schema = AP_TEXT("b"), .name = AP_TEXT("t \"12\"")},
   };
   ap_tree_write_renamed(&json, &tree, renames);
   check_ok(ap_buffer_check(&json, &err), &err);
@@ -324,8 +354,8 @@ static void writes_other_names(void **state) {
 
   /* Only those with a name; without an alias the old name becomes it. */
   parse_sql(&arena, "SELECT * FROM f, g WHERE f.id = 5 AND g.id = 15", &tree);
-  renames[0] = (struct ap_reference_rename){{0}, {0}, {0}};
-  renames[1] = (struct ap_reference_rename){AP_TEXT(""), AP_TEXT("main"), AP_TEXT("other")};
+  renames[0] = (struct ap_reference_rename){0};
+  renames[1] = (struct ap_reference_rename){.schema = AP_TEXT("main"), .name = AP_TEXT("other")};
   ap_buffer_clear(&json);
   ap_tree_write_renamed(&json, &tree, renames);
   check_ok(ap_tree_parse(&arena, ap_buffer_text(&json), &again, &err), &err);
@@ -385,6 +415,7 @@ int main(void) {
       cmocka_unit_test(passes_errors_on),
       cmocka_unit_test(survives_deep_trees),
       cmocka_unit_test(writes_other_names),
+      cmocka_unit_test(writes_subqueries_for_tables),
       cmocka_unit_test(writes_every_tree_as_it_was),
       cmocka_unit_test(survives_without_memory),
   };

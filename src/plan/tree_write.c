@@ -25,17 +25,20 @@ static const struct ap_reference *renamed_reference(const struct writer *writer,
                                                     const struct ap_json *node,
                                                     const struct ap_reference_rename **out_rename) {
   const struct ap_json *type = ap_json_find(node, "type");
-  if (!type || type->kind != AP_JSON_STRING || !ap_text_equal_string(type->text, "BASE_TABLE")) {
+  if (!writer->renamed || !type || type->kind != AP_JSON_STRING ||
+      !ap_text_equal_string(type->text, "BASE_TABLE")) {
     return NULL;
   }
   for (uint32_t i = 0; i < writer->tree->reference_count; i++) {
     const struct ap_reference *reference = &writer->tree->references[i];
     if (reference->node != node) continue;
     *out_rename = &writer->renamed[i];
-    return writer->renamed[i].name.size > 0 ? reference : NULL;
+    return (*out_rename)->name.size > 0 || (*out_rename)->subquery.size > 0 ? reference : NULL;
   }
   return NULL;
 }
+
+static void write_value(const struct writer *writer, const struct ap_json *value);
 
 /* The member's new value; false when it stays. */
 static bool write_changed(const struct writer *writer, struct ap_text name,
@@ -51,7 +54,11 @@ static bool write_changed(const struct writer *writer, struct ap_text name,
     if (ap_text_equal_ignoring_case(rename->name, reference->name)) return false;
     write_string(writer->out, reference->alias.size > 0 ? reference->alias : reference->name);
   } else if (ap_text_equal_string(name, "at_clause")) {
-    ap_buffer_append_string(writer->out, "null");
+    if (rename->at) {
+      write_value(writer, rename->at);
+    } else {
+      ap_buffer_append_string(writer->out, "null");
+    }
   } else {
     return false;
   }
@@ -75,12 +82,39 @@ static bool write_numbered(struct ap_buffer *out, const struct ap_json_member *m
   return true;
 }
 
-static void write_value(const struct writer *writer, const struct ap_json *value);
+static void write_member(const struct writer *writer, const char *name,
+                         const struct ap_json *value) {
+  ap_buffer_append(writer->out, ",", 1);
+  write_string(writer->out, ap_text_of(name));
+  ap_buffer_append(writer->out, ":", 1);
+  if (value) {
+    write_value(writer, value);
+  } else {
+    ap_buffer_append_string(writer->out, "null");
+  }
+}
+
+/* What stood for a table stands for a subquery. */
+static void write_subquery(const struct writer *writer, const struct ap_reference *reference,
+                           const struct ap_reference_rename *rename) {
+  ap_buffer_append_string(writer->out, "{\"type\":\"SUBQUERY\",\"alias\":");
+  write_string(writer->out, reference->alias.size > 0 ? reference->alias : reference->name);
+  write_member(writer, "sample", ap_json_find(reference->node, "sample"));
+  write_member(writer, "query_location", ap_json_find(reference->node, "query_location"));
+  ap_buffer_append_string(writer->out, ",\"subquery\":");
+  ap_buffer_append_text(writer->out, rename->subquery);
+  write_member(writer, "column_name_alias", ap_json_find(reference->node, "column_name_alias"));
+  ap_buffer_append_string(writer->out, "}");
+}
 
 static void write_object(const struct writer *writer, const struct ap_json *value) {
   const struct ap_reference_rename *rename = NULL;
   const struct ap_reference *reference = renamed_reference(writer, value, &rename);
   bool parameter = writer->names_parameters && is_parameter(value);
+  if (reference && rename->subquery.size > 0) {
+    write_subquery(writer, reference, rename);
+    return;
+  }
   ap_buffer_append(writer->out, "{", 1);
   for (uint32_t i = 0; i < value->count; i++) {
     const struct ap_json_member *member = &value->members[i];
@@ -130,6 +164,12 @@ void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
     if (renamed[i].name.size > 0) writer.names_parameters = true;
   }
   write_value(&writer, tree->root);
+}
+
+void ap_tree_write_part(struct ap_buffer *out, const struct ap_tree *tree,
+                        const struct ap_reference_rename *renamed, const struct ap_json *part) {
+  struct writer writer = {.out = out, .tree = tree, .renamed = renamed};
+  write_value(&writer, part);
 }
 
 void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expression) {
