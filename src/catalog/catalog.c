@@ -297,7 +297,7 @@ static ap_status find(struct ap_catalog *catalog, struct ap_text hive, struct ap
                       struct ap_frame_entry *out_entry, ap_error *err) {
   struct ap_catalog_state *state;
   AP_TRY(ap_catalog_refresh(catalog, &state, err));
-  ap_status status = ap_catalog_require(state, hive, box, frame, err);
+  ap_status status = ap_catalog_require_kind(state, hive, box, frame, is_view, err);
   if (status == AP_OK) {
     const struct ap_catalog_entry *entry = ap_catalog_state_find(state, hive, box, frame);
     AP_ASSERT(entry != NULL);

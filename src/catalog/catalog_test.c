@@ -410,6 +410,73 @@ static void test_rename(void **state) {
   teardown(&f);
 }
 
+static void test_views(void **state) {
+  (void)state;
+  struct fixture f;
+  struct ap_frame_entry entry;
+  struct ap_frame_entry *entries;
+  uint32_t count;
+  bool found;
+  setup(&f);
+  make_hive(&f, "h");
+  make_box(&f, "h", "b");
+  make_box(&f, "h", "c");
+  make_frame(&f, "h", "b", "f");
+  const struct ap_text h = text("h");
+  const struct ap_text b = text("b");
+  check_ok(ap_catalog_add_view(f.catalog, h, b, text("V"), text("one"), false, false, &f.err),
+           &f.err);
+  check_status(ap_catalog_add_view(f.catalog, h, b, text("v"), text("two"), false, false, &f.err),
+               AP_ALREADY_EXISTS, &f.err);
+  check_ok(ap_catalog_add_view(f.catalog, h, b, text("v"), text("two"), false, true, &f.err),
+           &f.err);
+  check_ok(ap_catalog_find_view(f.catalog, h, b, text("v"), &f.arena, &entry, &f.err), &f.err);
+  check_text(entry.view, "one");
+  check_ok(ap_catalog_add_view(f.catalog, h, b, text("v"), text("two"), true, false, &f.err),
+           &f.err);
+  reopen(&f);
+  check_ok(ap_catalog_look_up(f.catalog, h, b, text("V"), &f.arena, &entry, &found, &f.err),
+           &f.err);
+  assert_true(found);
+  check_text(entry.view, "two");
+  check_text(entry.name, "v");
+  /* Frames and views share their names and are not taken for each other. */
+  check_status(ap_catalog_add_view(f.catalog, h, b, text("f"), text("x"), true, true, &f.err),
+               AP_ALREADY_EXISTS, &f.err);
+  check_status(ap_catalog_add_frame(f.catalog, h, b, text("v"), text("h/b/v"), &f.err),
+               AP_ALREADY_EXISTS, &f.err);
+  check_status(find_frame(&f, "h", "b", "v", &entry), AP_STATE, &f.err);
+  check_contains(f.err.message, "h.b.v is a view, not a frame");
+  check_status(ap_catalog_drop_frame(f.catalog, h, b, text("v"), true, &f.err), AP_STATE, &f.err);
+  check_status(ap_catalog_drop_view(f.catalog, h, b, text("f"), true, &f.err), AP_STATE, &f.err);
+  check_status(ap_catalog_rename_frame(f.catalog, h, b, text("v"), text("w"), &f.err), AP_STATE,
+               &f.err);
+  check_frames(&f, "h", "", "h.b.f ");
+  /* Moves keep the id. */
+  check_ok(find_frame(&f, "h", "b", "f", &entry), &f.err);
+  const struct ap_text id = entry.id;
+  check_ok(ap_catalog_move(f.catalog, h, b, text("f"), false, h, text("C"), text("g"), &f.err),
+           &f.err);
+  check_ok(find_frame(&f, "h", "c", "G", &entry), &f.err);
+  assert_true(ap_text_equal(entry.id, id));
+  check_text(entry.box, "c");
+  check_status(ap_catalog_move(f.catalog, h, b, text("v"), true, h, text("c"), text("g"), &f.err),
+               AP_ALREADY_EXISTS, &f.err);
+  check_status(ap_catalog_move(f.catalog, h, b, text("v"), true, h, text("x"), text("g"), &f.err),
+               AP_NOT_FOUND, &f.err);
+  check_ok(ap_catalog_move(f.catalog, h, b, text("v"), true, h, text("c"), text("V2"), &f.err),
+           &f.err);
+  reopen(&f);
+  check_ok(ap_catalog_list_views(f.catalog, h, text(""), &f.arena, &entries, &count, &f.err),
+           &f.err);
+  check_list(entries, count, "h.c.V2 ");
+  check_ok(ap_catalog_drop_view(f.catalog, h, text("c"), text("v2"), false, &f.err), &f.err);
+  check_status(ap_catalog_drop_view(f.catalog, h, text("c"), text("v2"), false, &f.err),
+               AP_NOT_FOUND, &f.err);
+  check_ok(ap_catalog_drop_view(f.catalog, h, text("c"), text("v2"), true, &f.err), &f.err);
+  teardown(&f);
+}
+
 static void test_drop(void **state) {
   (void)state;
   struct fixture f;
@@ -628,6 +695,13 @@ static void dump(struct fixture *f, struct ap_buffer *out) {
                             entries[i].name.data, entries[i].id.data, entries[i].location.data,
                             (long long)entries[i].created_ms);
   }
+  check_ok(
+      ap_catalog_list_views(f->catalog, text(""), text(""), &f->arena, &entries, &count, &f->err),
+      &f->err);
+  for (uint32_t i = 0; i < count; i++) {
+    ap_buffer_append_format(out, "%s.%s.%s %s {%s}\n", entries[i].hive.data, entries[i].box.data,
+                            entries[i].name.data, entries[i].id.data, entries[i].view.data);
+  }
 }
 
 static ap_status remove_checkpoint(void *context, const struct ap_store_object *object,
@@ -649,7 +723,7 @@ static void change_at_random(struct fixture *f, struct ap_random *random) {
   struct ap_text frame = text(random_name(random));
   struct ap_text other = text(random_name(random));
   struct ap_text location;
-  switch (ap_random_below(random, 11)) {
+  switch (ap_random_below(random, 15)) {
     case 0:
       (void)!ap_catalog_create_hive(f->catalog, hive, true, NULL);
       break;
@@ -674,6 +748,16 @@ static void change_at_random(struct fixture *f, struct ap_random *random) {
       break;
     case 8:
       (void)!ap_catalog_rename_frame(f->catalog, hive, box, frame, other, NULL);
+      break;
+    case 9:
+      (void)!ap_catalog_add_view(f->catalog, hive, box, frame, other, true, false, NULL);
+      break;
+    case 10:
+      (void)!ap_catalog_drop_view(f->catalog, hive, box, frame, true, NULL);
+      break;
+    case 11:
+      (void)!ap_catalog_move(f->catalog, hive, box, frame, ap_random_below(random, 2) == 0,
+                             text(random_name(random)), text(random_name(random)), other, NULL);
       break;
     default:
       if (ap_catalog_choose_location(f->catalog, hive, box, frame, &f->arena, &location, NULL) ==
@@ -735,6 +819,7 @@ int main(void) {
       cmocka_unit_test(test_missing_names_are_told),
       cmocka_unit_test(test_lists),
       cmocka_unit_test(test_rename),
+      cmocka_unit_test(test_views),
       cmocka_unit_test(test_drop),
       cmocka_unit_test(test_drop_tells_what_went),
       cmocka_unit_test(test_properties),

@@ -55,4 +55,9 @@ AP_MUST_CHECK ap_status ap_catalog_require(const struct ap_catalog_state *state,
                                            struct ap_text hive, struct ap_text box,
                                            struct ap_text frame, ap_error *err);
 
+/* The same, where a missing frame is called a view. */
+AP_MUST_CHECK ap_status ap_catalog_require_kind(const struct ap_catalog_state *state,
+                                                struct ap_text hive, struct ap_text box,
+                                                struct ap_text frame, bool is_view, ap_error *err);
+
 #endif

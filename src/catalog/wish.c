@@ -57,10 +57,11 @@ static const char *nearest_name(const struct ap_catalog_state *state, struct ap_
 }
 
 static ap_status fail_missing(const struct ap_catalog_state *state, struct ap_text hive,
-                              struct ap_text box, struct ap_text frame, ap_error *err) {
+                              struct ap_text box, struct ap_text frame, const char *kind,
+                              ap_error *err) {
   struct ap_text none = {0};
   bool any;
-  const char *what = level_name(box, frame);
+  const char *what = frame.size > 0 ? kind : level_name(box, frame);
   struct ap_text name = frame.size > 0 ? frame : box.size > 0 ? box : hive;
   const char *nearest =
       nearest_name(state, box.size > 0 ? hive : none, frame.size > 0 ? box : none, name, &any);
@@ -70,7 +71,7 @@ static ap_status fail_missing(const struct ap_catalog_state *state, struct ap_te
     ap_error_hint(err, "did you mean '%s'?", nearest);
   } else if (any) {
     ap_error_hint(err, "SHOW %s lists what there is",
-                  frame.size > 0 ? "FRAMES"
+                  frame.size > 0 ? (kind[0] == 'v' ? "VIEWS" : "FRAMES")
                   : box.size > 0 ? "BOXES"
                                  : "HIVES");
   } else {
@@ -81,16 +82,23 @@ static ap_status fail_missing(const struct ap_catalog_state *state, struct ap_te
 
 ap_status ap_catalog_require(const struct ap_catalog_state *state, struct ap_text hive,
                              struct ap_text box, struct ap_text frame, ap_error *err) {
+  return ap_catalog_require_kind(state, hive, box, frame, false, err);
+}
+
+ap_status ap_catalog_require_kind(const struct ap_catalog_state *state, struct ap_text hive,
+                                  struct ap_text box, struct ap_text frame, bool is_view,
+                                  ap_error *err) {
+  const char *kind = is_view ? "view" : "frame";
   struct ap_text none = {0};
   AP_ASSERT(hive.size > 0);
   if (ap_catalog_state_find(state, hive, none, none) == NULL) {
-    return fail_missing(state, hive, none, none, err);
+    return fail_missing(state, hive, none, none, kind, err);
   }
   if (box.size > 0 && ap_catalog_state_find(state, hive, box, none) == NULL) {
-    return fail_missing(state, hive, box, none, err);
+    return fail_missing(state, hive, box, none, kind, err);
   }
   if (frame.size > 0 && ap_catalog_state_find(state, hive, box, frame) == NULL) {
-    return fail_missing(state, hive, box, frame, err);
+    return fail_missing(state, hive, box, frame, kind, err);
   }
   return AP_OK;
 }
@@ -177,7 +185,8 @@ static ap_status check_create(const struct ap_catalog_state *state,
 static ap_status check_rename(const struct ap_catalog_state *state,
                               const struct ap_catalog_wish *wish, bool *out_needed, ap_error *err) {
   const struct ap_catalog_action *action = &wish->action;
-  AP_TRY(ap_catalog_require(state, action->hive, action->box, action->frame, err));
+  AP_TRY(
+      ap_catalog_require_kind(state, action->hive, action->box, action->frame, wish->is_view, err));
   const struct ap_catalog_entry *source =
       ap_catalog_state_find(state, action->hive, action->box, action->frame);
   const struct ap_catalog_entry *target;
@@ -203,7 +212,8 @@ static ap_status check_move(const struct ap_catalog_state *state,
                             const struct ap_catalog_wish *wish, bool *out_needed, ap_error *err) {
   const struct ap_catalog_action *action = &wish->action;
   struct ap_text none = {0};
-  AP_TRY(ap_catalog_require(state, action->hive, action->box, action->frame, err));
+  AP_TRY(
+      ap_catalog_require_kind(state, action->hive, action->box, action->frame, wish->is_view, err));
   AP_TRY(ap_catalog_require(state, action->new_hive, action->new_box, none, err));
   const struct ap_catalog_entry *source =
       ap_catalog_state_find(state, action->hive, action->box, action->frame);
@@ -218,7 +228,8 @@ static ap_status check_move(const struct ap_catalog_state *state,
 static ap_status check_drop(const struct ap_catalog_state *state,
                             const struct ap_catalog_wish *wish, bool *out_needed, ap_error *err) {
   const struct ap_catalog_action *action = &wish->action;
-  ap_status status = ap_catalog_require(state, action->hive, action->box, action->frame, err);
+  ap_status status =
+      ap_catalog_require_kind(state, action->hive, action->box, action->frame, wish->is_view, err);
   *out_needed = status == AP_OK;
   if (status == AP_NOT_FOUND && wish->tolerant) {
     ap_error_clear(err);

@@ -39,7 +39,8 @@ def rows(ap: Apiary, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         "FROM b.orders -- all\n",
         "SELECT id, k AS word, amount * 2 AS twice FROM w.b.orders WHERE id > 1",
         "SELECT k, sum(amount) AS total, count(*) AS n FROM orders GROUP BY k",
-        "WITH old AS (FROM orders VERSION AS OF 1) SELECT o.id FROM orders o ANTI JOIN old USING (id)",
+        "WITH old AS (FROM orders VERSION AS OF 1) SELECT o.id FROM orders o ANTI JOIN old"
+        " USING (id)",
         "SELECT a.id, b.id FROM orders a JOIN orders VERSION AS OF 2 AS b ON a.id >= b.id",
         "SELECT id FROM orders UNION ALL SELECT 9",
         "SELECT id, row_number() OVER (PARTITION BY k ORDER BY id) AS n FROM orders QUALIFY n = 1",
@@ -143,7 +144,7 @@ def test_what_becomes_of_a_view(ap: Apiary, orders: apiary.Frame) -> None:
     assert rows(ap, "FROM v") == [(7,)]
     ap.sql("DROP VIEW v")
     ap.sql("DROP VIEW IF EXISTS v")
-    with pytest.raises(apiary.NotFound, match=r"w\.b\.v"):
+    with pytest.raises(apiary.NotFound, match=r"view w\.b\.v does not exist"):
         ap.sql("DROP VIEW v")
     with pytest.raises(apiary.NotFound, match=r"w\.b\.v"):
         ap.sql("FROM v")
