@@ -26,6 +26,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -237,7 +238,7 @@ def download(pins, entry, python, folder):
         environment, flags = with_backend(entry, folder)
         command = [python, "-m", "pip", "download", "-q", "--no-deps", "-d", arrived]
         name = "%s==%s" % (entry["package"], entry["version"])
-        flags = flags + ["--no-binary", entry["package"], name]
+        flags = flags + ["--use-pep517", "--no-binary", entry["package"], name]
         run(command + flags, env=environment)
     elif entry["kind"] == "maven":
         name = "%s:%s" % (entry["package"], entry["version"])
@@ -297,6 +298,22 @@ def unpack_tar(archive, take, staging):
             os.utime(str(path), (member.mtime, member.mtime))
 
 
+def unpack_zip(archive, take, staging):
+    """The same for a zip archive, whose files have today's times."""
+    with zipfile.ZipFile(str(archive)) as files:
+        for member in files.infolist():
+            inner = member.filename.partition("/")[2]
+            target = None if member.is_dir() else place_for(inner, take)
+            if target is None:
+                continue
+            if ".." in target.split("/"):
+                raise FetchError("%s holds a path that climbs: %s" % (archive, member.filename))
+            path = staging / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with files.open(member) as stream, open(path, "wb") as out:
+                shutil.copyfileobj(stream, out, 1 << 20)
+
+
 def unpack(entry, archive, into):
     """Put what is taken from an archive in place, replacing what stood there before."""
     with tempfile.TemporaryDirectory(dir=str(into)) as folder:
@@ -305,6 +322,8 @@ def unpack(entry, archive, into):
             (target,) = entry["take"].values()
             (staging / target).parent.mkdir(parents=True)
             shutil.copyfile(str(archive), str(staging / target))
+        elif zipfile.is_zipfile(str(archive)):
+            unpack_zip(archive, entry["take"], staging)
         else:
             unpack_tar(archive, entry["take"], staging)
         for source, target in entry["take"].items():
@@ -372,8 +391,7 @@ def main(arguments):
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if group == "development":
                     fetch_development(pins, options.venv.absolute())
-                else:
-                    fetch_group(pins, group, into, options.venv.absolute())
+                fetch_group(pins, group, into, options.venv.absolute())
     except FetchError as error:
         print("fetch: %s" % error, file=sys.stderr)
         return 1

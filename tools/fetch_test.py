@@ -9,6 +9,7 @@ import io
 import sys
 import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ FAKE_NPM = """#!/bin/sh
 echo "$5" >> %(folder)s/calls
 cp %(folder)s/archive.tgz "$4"/package.tgz
 """
+
+
+def zip_of(files):
+    """The bytes of a zip archive with these files."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return stream.getvalue()
 
 
 def archive_of(files):
@@ -46,8 +56,8 @@ class Registry:
         program.write_text(FAKE_NPM % {"folder": folder}, encoding="utf-8")
         program.chmod(0o755)
 
-    def serve(self, files):
-        data = archive_of(files)
+    def serve(self, files, make=archive_of):
+        data = make(files)
         (self.folder / "archive.tgz").write_bytes(data)
         return hashlib.sha256(data).hexdigest()
 
@@ -79,6 +89,15 @@ def test_a_pinned_archive_is_unpacked_once(registry):
     assert (registry.into / "thing" / "a.txt").read_bytes() == b"one"
     assert (registry.into / "thing" / "all" / "b.txt").read_bytes() == b"two"
     assert registry.calls() == ["thing@1.0"]
+
+
+def test_a_zip_archive_is_unpacked_too(registry):
+    digest = registry.serve({"package/a.txt": b"one", "package/deep/": b"", "b": b"no"}, zip_of)
+    registry.fetch(digest, {"a.txt": "thing/a.txt"})
+    assert [path.name for path in (registry.into / "thing").iterdir()] == ["a.txt"]
+    climbing = registry.serve({"package/a/../../x": b"one"}, zip_of)
+    with pytest.raises(fetch.FetchError, match="climbs"):
+        registry.fetch(climbing, {"a": "thing/a"})
 
 
 def test_a_lost_file_is_unpacked_again_without_fetching(registry):

@@ -8,6 +8,10 @@ file on the path under that backend's name instead. It never builds anything.
 
 import os
 import shutil
+import sys
+
+# Where a distribution that names no backend looks for one.
+__legacy__ = sys.modules[__name__]
 
 
 def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
@@ -19,7 +23,7 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
                 break
             name, _, value = line.partition(":")
             fields.setdefault(name, value.strip())
-    folder = "{Name}-{Version}.dist-info".format(**fields)
+    folder = "%s-%s.dist-info" % (fields["Name"].replace("-", "_"), fields["Version"])
     os.mkdir(os.path.join(metadata_directory, folder))
     shutil.copyfile("PKG-INFO", os.path.join(metadata_directory, folder, "METADATA"))
     return folder
