@@ -251,6 +251,11 @@ typedef enum ap_value_type {
   AP_VALUE_TYPE_TIME = 8,          /* i64: microseconds since midnight */
   AP_VALUE_TYPE_TIMESTAMP = 9,     /* i64: microseconds since 1970, without zone */
   AP_VALUE_TYPE_TIMESTAMP_TZ = 10, /* i64: microseconds since 1970 UTC */
+  AP_VALUE_TYPE_LIST = 11,         /* data: size items, each an ap_query_parameter */
+  AP_VALUE_TYPE_STRUCT = 12,       /* the same; their names are the members' */
+  AP_VALUE_TYPE_INTERVAL = 13,     /* i64: microseconds */
+  AP_VALUE_TYPE_UUID = 14,         /* data: 16 bytes, as they are written */
+  AP_VALUE_TYPE_MAP = 15,          /* the same as a list: each key before its value */
 } ap_value_type;
 
 typedef struct ap_query_parameter {
@@ -258,7 +263,7 @@ typedef struct ap_query_parameter {
   ap_value_type type;
   int64_t i64;
   double f64;
-  const char *data;
+  const void *data;
   size_t size;
 } ap_query_parameter;
 

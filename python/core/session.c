@@ -59,8 +59,26 @@ static void session_dealloc(PyObject *object) {
 
 /* ---- parameters ------------------------------------------------------------------------------ */
 
-/* One of (name or None, type, value): value is an int, a float or bytes, as the type wants it. */
-static bool read_parameter(PyObject *item, ap_query_parameter *out) {
+/* A query's parameters. They borrow from the tuple that they were read from. */
+struct parameters {
+  const ap_query_parameter *items;
+  Py_ssize_t count;
+  PyObject *blocks; /* capsules that keep them, and those that are items of others */
+};
+
+static void free_block(PyObject *capsule) {
+  PyMem_Free(PyCapsule_GetPointer(capsule, NULL));
+}
+
+static void free_parameters(struct parameters *parameters) {
+  Py_CLEAR(parameters->blocks);
+}
+
+static ap_query_parameter *read_items(PyObject *tuple, PyObject *blocks, Py_ssize_t *out_count);
+
+/* One of (name or None, type, value): value is an int, a float, bytes or a tuple of such, as the
+ * type wants it. */
+static bool read_parameter(PyObject *item, PyObject *blocks, ap_query_parameter *out) {
   PyObject *name = NULL;
   PyObject *value = NULL;
   int type = 0;
@@ -81,33 +99,51 @@ static bool read_parameter(PyObject *item, ap_query_parameter *out) {
     case AP_VALUE_TYPE_TEXT:
     case AP_VALUE_TYPE_BINARY:
     case AP_VALUE_TYPE_DECIMAL:
+    case AP_VALUE_TYPE_UUID:
       if (PyBytes_AsStringAndSize(value, &text, &size) != 0) return false;
       out->data = text;
       out->size = (size_t)size;
       return true;
+    case AP_VALUE_TYPE_LIST:
+    case AP_VALUE_TYPE_STRUCT:
+    case AP_VALUE_TYPE_MAP:
+      out->data = read_items(value, blocks, &size);
+      out->size = (size_t)size;
+      return out->data != NULL;
     default:
       out->i64 = PyLong_AsLongLong(value);
       return !PyErr_Occurred();
   }
 }
 
-/* The parameters borrow from the tuple. NULL with an error set. */
-static ap_query_parameter *read_parameters(PyObject *tuple, size_t *out_count) {
+/* blocks keeps them. NULL with an error set. */
+static ap_query_parameter *read_items(PyObject *tuple, PyObject *blocks, Py_ssize_t *out_count) {
   Py_ssize_t count = PyTuple_Size(tuple);
   if (count < 0) return NULL;
-  ap_query_parameter *parameters = PyMem_Calloc((size_t)count + 1, sizeof *parameters);
-  if (parameters == NULL) {
-    PyErr_NoMemory();
+  ap_query_parameter *items = PyMem_Calloc((size_t)count + 1, sizeof *items);
+  PyObject *block = items == NULL ? PyErr_NoMemory() : PyCapsule_New(items, NULL, free_block);
+  if (block == NULL) {
+    PyMem_Free(items);
     return NULL;
   }
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    if (!read_parameter(PyTuple_GetItem(tuple, i), &parameters[i])) {
-      PyMem_Free(parameters);
-      return NULL;
-    }
+  bool good = PyList_Append(blocks, block) == 0;
+  Py_DECREF(block);
+  for (Py_ssize_t i = 0; good && i < count; ++i) {
+    good = read_parameter(PyTuple_GetItem(tuple, i), blocks, &items[i]);
   }
-  *out_count = (size_t)count;
-  return parameters;
+  *out_count = count;
+  return good ? items : NULL;
+}
+
+/* False with an error set. */
+static bool read_parameters(PyObject *tuple, struct parameters *out) {
+  *out = (struct parameters){.count = PyTuple_Size(tuple)};
+  if (out->count == 0) return true;
+  out->blocks = PyList_New(0);
+  if (out->blocks != NULL) out->items = read_items(tuple, out->blocks, &out->count);
+  if (out->items != NULL) return true;
+  Py_CLEAR(out->blocks);
+  return false;
 }
 
 /* ---- running --------------------------------------------------------------------------------- */
@@ -131,8 +167,7 @@ static void session_leave(Session *self) {
 /* What both calls below take: sql, parameters, timeout_ms, progress. */
 struct question {
   const char *sql;
-  ap_query_parameter *parameters;
-  size_t parameter_count;
+  struct parameters parameters;
   long long timeout_ms;
   PyObject *progress;
 };
@@ -144,8 +179,7 @@ static bool read_question(PyObject *args, struct question *out, long long *out_b
                         &out->progress, out_batch_rows)) {
     return false;
   }
-  out->parameters = read_parameters(tuple, &out->parameter_count);
-  return out->parameters != NULL;
+  return read_parameters(tuple, &out->parameters);
 }
 
 /* Runs it until the first rows are there; frees the question. False with an error set. */
@@ -154,8 +188,8 @@ static bool run_question(Session *self, struct question *question, struct core_w
   ap_query_options options = AP_QUERY_OPTIONS_INIT;
   ap_error error = {0};
   ap_status status = AP_OK;
-  options.parameters = question->parameters;
-  options.parameter_count = question->parameter_count;
+  options.parameters = question->parameters.items;
+  options.parameter_count = (size_t)question->parameters.count;
   options.timeout_ms = question->timeout_ms;
   options.cancelled = core_watch_cancelled;
   options.progress = watch->progress == NULL ? NULL : core_watch_progress;
@@ -163,7 +197,7 @@ static bool run_question(Session *self, struct question *question, struct core_w
   Py_BEGIN_ALLOW_THREADS;
   status = ap_session_query(self->session, question->sql, &options, stream, &error);
   Py_END_ALLOW_THREADS;
-  PyMem_Free(question->parameters);
+  free_parameters(&question->parameters);
   if (status != AP_OK && !core_watch_restore(watch)) (void)core_raise(&error);
   return status == AP_OK;
 }
@@ -177,7 +211,7 @@ static PyObject *session_query(PyObject *object, PyObject *args) {
   long long unused = 0;
   if (!read_question(args, &question, &unused)) return NULL;
   if (!session_enter(self)) {
-    PyMem_Free(question.parameters);
+    free_parameters(&question.parameters);
     return NULL;
   }
   core_watch_init(&watch, question.progress);
@@ -195,12 +229,12 @@ static PyObject *session_stream(PyObject *object, PyObject *args) {
   long long batch_rows = 0;
   if (!read_question(args, &question, &batch_rows)) return NULL;
   if (!session_enter(self)) {
-    PyMem_Free(question.parameters);
+    free_parameters(&question.parameters);
     return NULL;
   }
   struct core_flow *flow = core_flow_create(self->shared, question.progress, batch_rows);
   if (flow == NULL) {
-    PyMem_Free(question.parameters);
+    free_parameters(&question.parameters);
     PyErr_NoMemory();
   } else if (run_question(self, &question, core_flow_watch(flow), core_flow_stream(flow))) {
     answer = core_stream_create(flow);

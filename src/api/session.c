@@ -185,6 +185,45 @@ static struct query_stream *create_query(struct ap_session *session,
 
 /* ---- options --------------------------------------------------------------------------------- */
 
+static ap_status copy_values(const ap_query_parameter *given, size_t count, int depth,
+                             struct ap_arena *arena, struct ap_parameter **out, ap_error *err) {
+  struct ap_parameter *values = AP_ARENA_ARRAY(arena, struct ap_parameter, count + 1);
+  if (values == NULL) return AP_FAIL_MEMORY(err);
+  for (size_t i = 0; i < count; ++i) {
+    ap_value_type type = given[i].type;
+    bool has_items =
+        type == AP_VALUE_TYPE_LIST || type == AP_VALUE_TYPE_STRUCT || type == AP_VALUE_TYPE_MAP;
+    size_t size = given[i].data == NULL ? 0 : given[i].size;
+    if ((int)type < AP_VALUE_TYPE_NULL || type > AP_VALUE_TYPE_MAP) {
+      return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %zu has type %d, which does not exist",
+                     i + 1, (int)type);
+    }
+    values[i] = (struct ap_parameter){
+        .kind = (enum ap_parameter_kind)type, /* the two lists are one, see below */
+        .name = ap_text_of(given[i].name),
+        .i64 = given[i].i64,
+        .f64 = given[i].f64,
+    };
+    if (!has_items) {
+      values[i].text = (struct ap_text){given[i].data, size};
+      continue;
+    }
+    if (depth == AP_PARAMETER_DEPTH_MAX || size > AP_PARAMETER_ITEMS_MAX ||
+        (type == AP_VALUE_TYPE_MAP && size % 2 != 0)) {
+      return AP_FAIL(err, AP_INVALID_ARGUMENT,
+                     "a parameter of %zu items, nested in %d others; at most %d items and %d "
+                     "levels are allowed, and a map needs pairs",
+                     size, depth, AP_PARAMETER_ITEMS_MAX, AP_PARAMETER_DEPTH_MAX);
+    }
+    struct ap_parameter *items = NULL;
+    AP_TRY(copy_values(given[i].data, size, depth + 1, arena, &items, err));
+    values[i].items = items;
+    values[i].item_count = (uint32_t)size;
+  }
+  *out = values;
+  return AP_OK;
+}
+
 static ap_status copy_parameters(const ap_query_options *options, struct ap_arena *arena,
                                  struct ap_parameter **out_parameters, uint32_t *out_count,
                                  ap_error *err) {
@@ -194,24 +233,8 @@ static ap_status copy_parameters(const ap_query_options *options, struct ap_aren
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "%zu parameters; at most %d are allowed", count,
                    AP_QUERY_PARAMETERS_MAX);
   }
-  struct ap_parameter *parameters = AP_ARENA_ARRAY(arena, struct ap_parameter, count + 1);
-  if (parameters == NULL) return AP_FAIL_MEMORY(err);
-  for (size_t i = 0; i < count; ++i) {
-    if ((int)given[i].type < AP_VALUE_TYPE_NULL || given[i].type > AP_VALUE_TYPE_TIMESTAMP_TZ) {
-      return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %zu has type %d, which does not exist",
-                     i + 1, (int)given[i].type);
-    }
-    parameters[i] = (struct ap_parameter){
-        .kind = (enum ap_parameter_kind)given[i].type, /* the two lists are one, see below */
-        .name = ap_text_of(given[i].name),
-        .i64 = given[i].i64,
-        .f64 = given[i].f64,
-        .text = {given[i].data, given[i].data == NULL ? 0 : given[i].size},
-    };
-  }
-  *out_parameters = parameters;
   *out_count = (uint32_t)count;
-  return AP_OK;
+  return copy_values(given, count, 0, arena, out_parameters, err);
 }
 
 _Static_assert((int)AP_VALUE_TYPE_NULL == (int)AP_PARAMETER_NULL, "parameter kinds");
@@ -219,6 +242,7 @@ _Static_assert((int)AP_VALUE_TYPE_TEXT == (int)AP_PARAMETER_TEXT, "parameter kin
 _Static_assert((int)AP_VALUE_TYPE_DECIMAL == (int)AP_PARAMETER_DECIMAL, "parameter kinds");
 _Static_assert((int)AP_VALUE_TYPE_TIMESTAMP_TZ == (int)AP_PARAMETER_TIMESTAMP_TZ,
                "parameter kinds");
+_Static_assert((int)AP_VALUE_TYPE_MAP == (int)AP_PARAMETER_MAP, "parameter kinds");
 
 /* ---- queries --------------------------------------------------------------------------------- */
 

@@ -36,6 +36,8 @@ enum {
   AP_FOLDER_DEPTH_MAX = 64,            /* of folders that are imported */
   AP_STATEMENTS_MAX = 1000,            /* of one SQL text */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
+  AP_PARAMETER_ITEMS_MAX = 1 << 24,    /* of a list, struct or map that is a parameter */
+  AP_PARAMETER_DEPTH_MAX = 32,         /* of such that are items of others */
   AP_BOUND_FRAMES_MAX = 256,           /* views that a chamber keeps for later statements */
   AP_VIEW_BYTES_MAX = 1048576,         /* definition of a view */
   AP_VIEW_DEPTH_MAX = 16,              /* views that read views */

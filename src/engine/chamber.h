@@ -124,13 +124,22 @@ void ap_engine_stop_alarms(struct ap_engine *engine);
 AP_MUST_CHECK ap_status ap_chamber_check_statement(struct ap_text sql, ap_error *err);
 
 /* parameters.c */
-AP_MUST_CHECK ap_status ap_parameters_bind(duckdb_prepared_statement statement,
+AP_MUST_CHECK ap_status ap_parameters_bind(struct ap_chamber *chamber,
+                                           duckdb_prepared_statement statement,
                                            const struct ap_parameter *parameters,
                                            uint32_t parameter_count, ap_error *err);
 /* One value, the place-th given, as the statement's parameter of that index. */
-AP_MUST_CHECK ap_status ap_parameter_bind(duckdb_prepared_statement statement, idx_t index,
+AP_MUST_CHECK ap_status ap_parameter_bind(struct ap_chamber *chamber,
+                                          duckdb_prepared_statement statement, idx_t index,
                                           const struct ap_parameter *parameter, uint32_t place,
                                           ap_error *err);
+
+/* A value without items; NULL when it is not of its kind. */
+duckdb_value ap_parameter_value(const struct ap_parameter *parameter);
+/* parameters_nested.c: one with items; *out_value NULL when one of them is not of its kind. */
+AP_MUST_CHECK ap_status ap_parameter_nested(struct ap_chamber *chamber,
+                                            const struct ap_parameter *parameter,
+                                            duckdb_value *out_value, ap_error *err);
 
 /* error.c */
 /* The engine's error as ours. message may be NULL. */

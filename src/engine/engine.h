@@ -121,6 +121,11 @@ enum ap_parameter_kind {
   AP_PARAMETER_TIME,         /* i64: microseconds since midnight */
   AP_PARAMETER_TIMESTAMP,    /* i64: microseconds, without zone */
   AP_PARAMETER_TIMESTAMP_TZ, /* i64: microseconds since 1970 UTC */
+  AP_PARAMETER_LIST,         /* items */
+  AP_PARAMETER_STRUCT,       /* items, with names */
+  AP_PARAMETER_INTERVAL,     /* i64: microseconds */
+  AP_PARAMETER_UUID,         /* text: 16 bytes */
+  AP_PARAMETER_MAP,          /* items: each key before its value */
 };
 
 struct ap_parameter {
@@ -129,6 +134,8 @@ struct ap_parameter {
   int64_t i64;
   double f64;
   struct ap_text text;
+  const struct ap_parameter *items;
+  uint32_t item_count;
 };
 
 /* A way for other threads to reach a statement that runs and the stream it becomes: zeroed by its

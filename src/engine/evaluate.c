@@ -48,7 +48,7 @@ static ap_status copy_row(struct ap_chamber *chamber, duckdb_result *result, str
 }
 
 /* Those of the parameters that the statement has. */
-static ap_status bind_used(duckdb_prepared_statement statement,
+static ap_status bind_used(struct ap_chamber *chamber, duckdb_prepared_statement statement,
                            const struct ap_parameter *parameters, uint32_t parameter_count,
                            ap_error *err) {
   idx_t bound = 0;
@@ -57,7 +57,7 @@ static ap_status bind_used(duckdb_prepared_statement statement,
     idx_t index = 0;
     snprintf(name, sizeof name, "%.*s", AP_TEXT_ARG(parameters[i].name));
     if (duckdb_bind_parameter_index(statement, &index, name) != DuckDBSuccess) continue;
-    AP_TRY(ap_parameter_bind(statement, index, &parameters[i], i, err));
+    AP_TRY(ap_parameter_bind(chamber, statement, index, &parameters[i], i, err));
     bound++;
   }
   if (bound == duckdb_nparams(statement)) return AP_OK;
@@ -81,9 +81,10 @@ ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
              duckdb_prepared_statement_column_count(statement) != count) {
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "not %u expressions", count);
   }
-  if (status == AP_OK) status = bind_used(statement, parameters, parameter_count, err);
-  if (status == AP_OK)
+  if (status == AP_OK) status = bind_used(chamber, statement, parameters, parameter_count, err);
+  if (status == AP_OK) {
     status = ap_chamber_execute(chamber, statement, false, control, &result, err);
+  }
   if (status == AP_OK) {
     status = copy_row(chamber, &result, arena, out_values, count, err);
     duckdb_destroy_result(&result);

@@ -49,8 +49,24 @@ static duckdb_value make_decimal(struct ap_text text) {
   return parse_decimal(text, &decimal) ? duckdb_create_decimal(decimal) : NULL;
 }
 
-/* NULL when the value is not of its kind. */
-static duckdb_value make_value(const struct ap_parameter *parameter) {
+/* Whole days and the rest, as the engine compares and shows them. */
+static duckdb_value make_interval(int64_t micros) {
+  static const int64_t micros_of_day = INT64_C(86400000000);
+  return duckdb_create_interval((duckdb_interval){
+      .months = 0, .days = (int32_t)(micros / micros_of_day), .micros = micros % micros_of_day});
+}
+
+static duckdb_value make_uuid(struct ap_text bytes) {
+  duckdb_uhugeint number = {0};
+  if (bytes.size != 16) return NULL;
+  for (size_t i = 0; i < 8; i++) {
+    number.upper = number.upper << 8 | (uint8_t)bytes.data[i];
+    number.lower = number.lower << 8 | (uint8_t)bytes.data[8 + i];
+  }
+  return duckdb_create_uuid(number);
+}
+
+duckdb_value ap_parameter_value(const struct ap_parameter *parameter) {
   const char *data = parameter->text.data ? parameter->text.data : "";
   switch (parameter->kind) {
     case AP_PARAMETER_NULL:
@@ -78,6 +94,14 @@ static duckdb_value make_value(const struct ap_parameter *parameter) {
       return duckdb_create_timestamp((duckdb_timestamp){parameter->i64});
     case AP_PARAMETER_TIMESTAMP_TZ:
       return duckdb_create_timestamp_tz((duckdb_timestamp){parameter->i64});
+    case AP_PARAMETER_INTERVAL:
+      return make_interval(parameter->i64);
+    case AP_PARAMETER_UUID:
+      return make_uuid(parameter->text);
+    case AP_PARAMETER_LIST:
+    case AP_PARAMETER_STRUCT:
+    case AP_PARAMETER_MAP:
+      break;
   }
   return NULL;
 }
@@ -98,20 +122,31 @@ static ap_status find_index(duckdb_prepared_statement statement,
                  AP_TEXT_ARG(parameter->name));
 }
 
-ap_status ap_parameter_bind(duckdb_prepared_statement statement, idx_t index,
-                            const struct ap_parameter *parameter, uint32_t place, ap_error *err) {
-  duckdb_value value = make_value(parameter);
+ap_status ap_parameter_bind(struct ap_chamber *chamber, duckdb_prepared_statement statement,
+                            idx_t index, const struct ap_parameter *parameter, uint32_t place,
+                            ap_error *err) {
+  bool has_items = parameter->kind == AP_PARAMETER_LIST || parameter->kind == AP_PARAMETER_STRUCT ||
+                   parameter->kind == AP_PARAMETER_MAP;
+  duckdb_value value = NULL;
+  if (has_items) {
+    ap_status status = ap_parameter_nested(chamber, parameter, &value, err);
+    if (status != AP_OK) return ap_error_prefix(err, status, "parameter %u", place + 1);
+  } else {
+    value = ap_parameter_value(parameter);
+  }
   if (!value) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "the value of parameter %u is not of its kind",
                    place + 1);
   }
   duckdb_state bound = duckdb_bind_value(statement, index, value);
   duckdb_destroy_value(&value);
-  if (bound == DuckDBSuccess) return AP_OK;
-  return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %u cannot be bound", place + 1);
+  if (bound != DuckDBSuccess) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "parameter %u cannot be bound", place + 1);
+  }
+  return AP_OK;
 }
 
-ap_status ap_parameters_bind(duckdb_prepared_statement statement,
+ap_status ap_parameters_bind(struct ap_chamber *chamber, duckdb_prepared_statement statement,
                              const struct ap_parameter *parameters, uint32_t parameter_count,
                              ap_error *err) {
   idx_t expected = duckdb_nparams(statement);
@@ -122,7 +157,7 @@ ap_status ap_parameters_bind(duckdb_prepared_statement statement,
   for (uint32_t i = 0; i < parameter_count; i++) {
     idx_t index = 0;
     AP_TRY(find_index(statement, &parameters[i], i, &index, err));
-    AP_TRY(ap_parameter_bind(statement, index, &parameters[i], i, err));
+    AP_TRY(ap_parameter_bind(chamber, statement, index, &parameters[i], i, err));
   }
   return AP_OK;
 }

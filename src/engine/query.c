@@ -225,7 +225,7 @@ static ap_status start(struct query_stream *stream, const char *sql,
   struct ap_chamber *chamber = stream->chamber;
   duckdb_prepared_statement statement = NULL;
   AP_TRY(prepare(chamber, sql, &statement, err));
-  ap_status status = ap_parameters_bind(statement, parameters, parameter_count, err);
+  ap_status status = ap_parameters_bind(chamber, statement, parameters, parameter_count, err);
   if (status == AP_OK) {
     status = ap_chamber_execute(chamber, statement, true, &stream->control, &stream->result, err);
   }

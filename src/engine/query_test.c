@@ -144,6 +144,99 @@ static void parameters_of_every_kind(void **state) {
   bed_close(&bed);
 }
 
+#define INTEGER(value) \
+  { .kind = AP_PARAMETER_INTEGER, .i64 = (value) }
+#define WORD(value) \
+  { .kind = AP_PARAMETER_TEXT, .text = AP_TEXT(value) }
+#define ITEMS(kind_word, of) \
+  { .kind = AP_PARAMETER_##kind_word, .items = (of), .item_count = sizeof(of) / sizeof((of)[0]) }
+
+static void parameters_that_hold_others(void **state) {
+  (void)state;
+  struct bed bed;
+  bed_open(&bed);
+  const struct ap_parameter none = {.kind = AP_PARAMETER_NULL};
+  const struct ap_parameter integers[] = {INTEGER(1), none, INTEGER(3)};
+  const struct ap_parameter mixed[] = {
+      INTEGER(1), {.kind = AP_PARAMETER_DECIMAL, .text = AP_TEXT("2.25")}, none};
+  const struct ap_parameter floats[] = {INTEGER(1), {.kind = AP_PARAMETER_FLOAT, .f64 = 0.5}};
+  const struct ap_parameter lists[] = {ITEMS(LIST, integers), none, {.kind = AP_PARAMETER_LIST}};
+  const struct ap_parameter pair[] = {
+      {.kind = AP_PARAMETER_INTEGER, .i64 = 7, .name = AP_TEXT("a b")},
+      {.kind = AP_PARAMETER_LIST, .items = integers, .item_count = 3, .name = AP_TEXT("l")}};
+  const struct ap_parameter pairs[] = {ITEMS(STRUCT, pair), none};
+  const struct ap_parameter map[] = {WORD("x"), INTEGER(1), WORD("y"), none};
+  const struct ap_parameter nulls[] = {none, none};
+  const struct ap_parameter parameters[] = {
+      ITEMS(LIST, integers),
+      ITEMS(LIST, mixed),
+      ITEMS(LIST, floats),
+      ITEMS(LIST, lists),
+      ITEMS(LIST, pairs),
+      ITEMS(MAP, map),
+      ITEMS(LIST, nulls),
+      {.kind = AP_PARAMETER_LIST},
+      {.kind = AP_PARAMETER_INTERVAL, .i64 = -INT64_C(90061000001)},
+      {.kind = AP_PARAMETER_UUID,
+       .text = AP_TEXT("\xf0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a"
+                       "\x0b\x0c\x0d\x0e\x0f")},
+  };
+  struct ArrowArrayStream stream;
+  char *text = NULL;
+  check_ok(ap_chamber_query(bed_chamber(&bed),
+                            AP_TEXT("SELECT concat_ws('|', $1, $2, $3, $4, $5, $6, $7, $8, $9, "
+                                    "$10, typeof($2), typeof($5), typeof($6), typeof($10))"),
+                            parameters, 10, NULL, &stream, &bed.err),
+           &bed.err);
+  check_ok(bed_read(&bed, &stream, &text), &bed.err);
+  assert_string_equal(
+      text,
+      "[1, NULL, 3]|[1.00, 2.25, NULL]|[1.0, 0.5]|[[1, NULL, 3], NULL, []]|"
+      "[{'a b': 7, 'l': [1, NULL, 3]}, NULL]|{x=1, y=NULL}|[NULL, NULL]|[]|"
+      "-1 day -01:01:01.000001|f0010203-0405-0607-0809-0a0b0c0d0e0f|DECIMAL(21,2)[]|"
+      "STRUCT(\"a b\" BIGINT, l BIGINT[])[]|MAP(VARCHAR, BIGINT)|UUID\n");
+  bed_close(&bed);
+}
+
+static void parameters_that_cannot_be(void **state) {
+  (void)state;
+  struct bed bed;
+  bed_open(&bed);
+  const struct ap_parameter words[] = {INTEGER(1), WORD("x")};
+  const struct ap_parameter first[] = {
+      {.kind = AP_PARAMETER_INTEGER, .i64 = 7, .name = AP_TEXT("a")}};
+  const struct ap_parameter second[] = {
+      {.kind = AP_PARAMETER_INTEGER, .i64 = 7, .name = AP_TEXT("b")}};
+  const struct ap_parameter structs[] = {ITEMS(STRUCT, first), ITEMS(STRUCT, second)};
+  const struct ap_parameter text[] = {{.kind = AP_PARAMETER_TEXT, .text = AP_TEXT("\xff")}};
+  const struct ap_parameter keys[] = {WORD("x"), INTEGER(1), WORD("x"), INTEGER(2)};
+  struct ap_parameter deep[AP_PARAMETER_DEPTH_MAX + 3];
+  for (size_t i = 0; i < sizeof deep / sizeof deep[0]; i++) {
+    deep[i] = (struct ap_parameter){.kind = AP_PARAMETER_LIST, .items = &deep[i + 1]};
+    deep[i].item_count = i + 1 < sizeof deep / sizeof deep[0];
+  }
+  const struct {
+    struct ap_parameter parameter;
+    const char *message;
+  } cases[] = {
+      {ITEMS(LIST, words), "a list of integer and text"},
+      {ITEMS(LIST, structs), "members differ"},
+      {{.kind = AP_PARAMETER_STRUCT}, "without members"},
+      {ITEMS(LIST, text), "not of its kind"},
+      {ITEMS(MAP, keys), "parameter 1"},
+      {{.kind = AP_PARAMETER_UUID, .text = AP_TEXT("short")}, "not of its kind"},
+      {deep[0], "nested in more than"},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    struct ArrowArrayStream stream;
+    check_status(ap_chamber_query(bed_chamber(&bed), AP_TEXT("SELECT $1"), &cases[i].parameter, 1,
+                                  NULL, &stream, &bed.err),
+                 AP_INVALID_ARGUMENT, &bed.err);
+    check_contains(bed.err.message, cases[i].message);
+  }
+  bed_close(&bed);
+}
+
 static void named_parameters_and_mismatches(void **state) {
   (void)state;
   struct bed bed;
@@ -266,12 +359,16 @@ static void interrupted_from_another_thread(void **state) {
 struct reached {
   struct ap_engine *engine;
   struct ap_run_handle handle;
+  atomic_bool ended;
 };
 
+/* Until it is heard: before the statement has its chamber there is nothing to reach. */
 static void interrupt_by_handle(void *context) {
   struct reached *reached = context;
-  ap_clock_sleep_ms(ap_env_system()->clock, 50);
-  ap_engine_interrupt(reached->engine, &reached->handle);
+  while (!atomic_load(&reached->ended)) {
+    ap_clock_sleep_ms(ap_env_system()->clock, 50);
+    ap_engine_interrupt(reached->engine, &reached->handle);
+  }
 }
 
 /* Before the first rows, and when those are there but the next ones never come. */
@@ -290,6 +387,7 @@ static void a_stream_that_is_waited_for_is_reached(void **state) {
     struct ArrowArrayStream stream = {0};
     struct ArrowArray array = {0};
     struct ap_thread *thread = NULL;
+    atomic_store(&reached.ended, false);
     check_ok(threads->spawn(threads, interrupt_by_handle, &reached, &thread, &bed.err), &bed.err);
     ap_status status = ap_chamber_query(bed_chamber(&bed), ap_text_of(texts[i % 2]), NULL, 0,
                                         &control, &stream, &bed.err);
@@ -301,6 +399,7 @@ static void a_stream_that_is_waited_for_is_reached(void **state) {
       ap_array_release(&array);
     }
     check_status(status, AP_CANCELLED, &bed.err);
+    atomic_store(&reached.ended, true);
     threads->join(threads, thread);
     ap_stream_release(&stream);
     assert_null(reached.handle.chamber); /* on failure too */
@@ -369,6 +468,8 @@ int main(void) {
       cmocka_unit_test(errors_have_codes),
       cmocka_unit_test(explain_pivot_and_describe_run),
       cmocka_unit_test(parameters_of_every_kind),
+      cmocka_unit_test(parameters_that_hold_others),
+      cmocka_unit_test(parameters_that_cannot_be),
       cmocka_unit_test(named_parameters_and_mismatches),
       cmocka_unit_test(cancelled_by_callback),
       cmocka_unit_test(deadlines_are_kept),

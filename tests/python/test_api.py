@@ -403,7 +403,7 @@ def test_parameters_select_rows(ap: Apiary, orders: Frame) -> None:
     assert ap.sql(query, {"who": "alice", "least": 80}).fetchall() == [(1,)]
 
 
-@pytest.mark.parametrize("value", [object(), datetime.timedelta(1), Decimal("NaN"), 10**40])
+@pytest.mark.parametrize("value", [object(), datetime.timedelta.max, Decimal("NaN"), 10**40])
 def test_a_parameter_without_sql_type_is_an_error(ap: Apiary, value: object) -> None:
     with pytest.raises(apiary.InvalidArgument):
         ap.sql("SELECT ?", [value])

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import datetime
+import enum
+import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Union
 
@@ -20,6 +23,7 @@ Encoded = tuple[Union[bytes, None], int, object]
 # ap_value_type of apiary/apiary.h
 _NULL, _BOOLEAN, _INTEGER, _FLOAT, _TEXT, _BINARY = 0, 1, 2, 3, 4, 5
 _DECIMAL, _DATE, _TIME, _TIMESTAMP, _TIMESTAMP_TZ = 6, 7, 8, 9, 10
+_LIST, _STRUCT, _INTERVAL, _UUID, _MAP = 11, 12, 13, 14, 15
 
 _EPOCH = datetime.datetime(1970, 1, 1)
 _EPOCH_UTC = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -38,11 +42,42 @@ def _decimal(value: Decimal | int) -> str:
     return digits
 
 
+def _of_numpy(value: Any) -> Any:
+    """NumPy's scalars and arrays as Python's own; times as datetime and timedelta."""
+    kind = getattr(value, "dtype", None)
+    if kind is not None and kind.kind in "mM":
+        is_day = kind.kind == "M" and kind.str.rpartition("[")[2] in ("D]", "W]", "M]", "Y]")
+        exact = value.astype(f"{kind.kind}8[{'D' if is_day else 'us'}]")
+        if not (exact == value).all() and not (value != value).all():
+            raise InvalidArgument(f"{value} has nanoseconds, which Python's times have not")
+        value = exact
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _of_pandas(value: Any) -> Any:
+    """Pandas' times are Python's; what it has for nothing is None, its arrays are NumPy's."""
+    if type(value).__name__ in ("NaTType", "NAType"):
+        return None
+    if getattr(value, "nanosecond", 0) or getattr(value, "nanoseconds", 0):
+        raise InvalidArgument(f"{value} has nanoseconds, which Python's times have not")
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
 def _plain(value: Any) -> Any:
-    """NumPy's scalars as Python's own."""
-    if type(value).__module__ == "numpy" and hasattr(value, "item"):
-        return value.item()
-    return value
+    """Values of other libraries, and enumerations', as Python's own."""
+    if isinstance(value, enum.Enum):
+        return _plain(value.value)
+    origin = type(value).__module__.partition(".")[0]
+    if origin == "numpy":
+        return _of_numpy(value)
+    return _of_pandas(value) if origin == "pandas" else value
+
+
+def _interval(value: datetime.timedelta) -> tuple[int, object]:
+    micros = value // _MICROSECOND
+    if not -(2**63) <= micros < 2**63:
+        raise InvalidArgument(f"{value} is longer than an INTERVAL of microseconds can be")
+    return _INTERVAL, micros
 
 
 def _encode_moment(value: Any) -> tuple[int, object] | None:
@@ -57,7 +92,29 @@ def _encode_moment(value: Any) -> tuple[int, object] | None:
             raise InvalidArgument(f"the time {value} has a zone; SQL's TIME has none")
         seconds = value.hour * 3600 + value.minute * 60 + value.second
         return _TIME, seconds * 1_000_000 + value.microsecond
+    if isinstance(value, datetime.timedelta):
+        return _interval(value)
     return None
+
+
+def _encode_others(value: Any) -> tuple[int, object] | None:
+    """What holds other values: a dict of names is a struct, any other dict a map."""
+    if isinstance(value, Mapping):
+        if value and all(isinstance(name, str) for name in value):
+            return _STRUCT, tuple((_name(name), *encode(item)) for name, item in value.items())
+        pairs = itertools.chain.from_iterable(value.items())
+        return _MAP, tuple((None, *encode(item)) for item in pairs)
+    if isinstance(value, (list, tuple)):
+        return _LIST, tuple((None, *encode(item)) for item in value)
+    return None
+
+
+def _name(name: Any) -> bytes:
+    """A parameter's or a member's name for the library, which ends it at a zero byte."""
+    text = str(name)
+    if "\0" in text:
+        raise InvalidArgument(f"the name {text!r} holds a zero byte")
+    return text.encode()
 
 
 def encode(value: Any) -> tuple[int, object]:
@@ -65,30 +122,43 @@ def encode(value: Any) -> tuple[int, object]:
 
     >>> encode(7), encode("é"), encode(datetime.date(1970, 1, 2))
     ((2, 7), (4, b'\\xc3\\xa9'), (7, 1))
+    >>> encode([1, None])
+    (11, ((None, 2, 1), (None, 0, 0)))
     """
+    encoder = _ENCODERS.get(type(value))
+    if encoder is not None:
+        return encoder(value)
     value = _plain(value)
-    if value is None:
-        return _NULL, 0
-    if isinstance(value, bool):
-        return _BOOLEAN, int(value)
-    if isinstance(value, int):
-        fits = -(2**63) <= value < 2**63
-        return (_INTEGER, value) if fits else (_DECIMAL, _decimal(value).encode())
-    if isinstance(value, float):
-        return _FLOAT, value
-    if isinstance(value, str):
-        return _TEXT, value.encode()
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return _BINARY, bytes(value)
-    if isinstance(value, Decimal):
-        return _DECIMAL, _decimal(value).encode()
-    moment = _encode_moment(value)
-    if moment is None:
+    for kind, encoder in _ENCODERS.items():
+        if isinstance(value, kind):
+            return encoder(value)
+    found = _encode_moment(value) or _encode_others(value)
+    if found is None:
         raise InvalidArgument(
             f"a parameter of type {type(value).__name__} has no SQL type",
-            hint="give None, bool, int, float, str, bytes, Decimal, date, time or datetime",
+            hint="give None, bool, int, float, str, bytes, Decimal, UUID, date, time, datetime, "
+            "timedelta, or a list or dict of such",
         )
-    return moment
+    return found
+
+
+def _integer(value: int) -> tuple[int, object]:
+    fits = -(2**63) <= value < 2**63
+    return (_INTEGER, value) if fits else (_DECIMAL, _decimal(value).encode())
+
+
+_ENCODERS: dict[type, Callable[[Any], tuple[int, object]]] = {
+    type(None): lambda _: (_NULL, 0),
+    bool: lambda value: (_BOOLEAN, int(value)),
+    int: _integer,
+    float: lambda value: (_FLOAT, value),
+    str: lambda value: (_TEXT, value.encode()),
+    bytes: lambda value: (_BINARY, value),
+    bytearray: lambda value: (_BINARY, bytes(value)),
+    memoryview: lambda value: (_BINARY, bytes(value)),
+    Decimal: lambda value: (_DECIMAL, _decimal(value).encode()),
+    uuid.UUID: lambda value: (_UUID, value.bytes),
+}
 
 
 def encode_parameters(params: Parameters | None) -> tuple[Encoded, ...]:
@@ -96,7 +166,7 @@ def encode_parameters(params: Parameters | None) -> tuple[Encoded, ...]:
     if params is None:
         return ()
     if isinstance(params, Mapping):
-        return tuple((str(name).encode(), *encode(value)) for name, value in params.items())
+        return tuple((_name(name), *encode(value)) for name, value in params.items())
     if isinstance(params, Sequence) and not isinstance(params, (str, bytes, bytearray)):
         return tuple((None, *encode(value)) for value in params)
     raise TypeError(f"params must be a list, a tuple or a dict, not {type(params).__name__}")
