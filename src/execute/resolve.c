@@ -103,34 +103,8 @@ static ap_status moment_ms(struct ap_text text, int64_t *out_ms, ap_error *err) 
   return ap_parse_timestamp_ms(text, out_ms, err);
 }
 
-/* Nobody knows what a frame will hold. A commit of a writer whose clock is ahead can be asked for.
- */
-static ap_status check_not_future(const struct ap_frame *frame, int64_t ms, int64_t now_ms,
-                                  ap_error *err) {
-  if (ms <= now_ms) return AP_OK;
-  struct ap_snapshot *latest = NULL;
-  AP_TRY(ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, &latest, err));
-  int64_t newest_ms = latest->timestamp_ms;
-  int64_t version = latest->version;
-  ap_snapshot_release(latest);
-  if (ms <= newest_ms) return AP_OK;
-  struct ap_buffer asked;
-  struct ap_buffer newest;
-  ap_buffer_init(&asked, ap_allocator_system());
-  ap_buffer_init(&newest, ap_allocator_system());
-  ap_append_rfc3339(&asked, ms);
-  ap_append_rfc3339(&newest, newest_ms);
-  ap_status status = AP_FAIL(
-      err, AP_NOT_FOUND, "%.*s lies in the future; the latest version is %" PRId64 ", of %.*s",
-      AP_TEXT_ARG(ap_buffer_text(&asked)), version, AP_TEXT_ARG(ap_buffer_text(&newest)));
-  ap_buffer_deinit(&asked);
-  ap_buffer_deinit(&newest);
-  ap_error_hint(err, "leave the clause out for the latest version");
-  return status;
-}
-
 static ap_status take_snapshot(const struct ap_reference *reference, struct ap_frame *frame,
-                               int64_t now_ms, struct ap_snapshot **out_snapshot, ap_error *err) {
+                               struct ap_snapshot **out_snapshot, ap_error *err) {
   int64_t ms = 0;
   AP_ASSERT(reference->moment == NULL); /* ap_travel_settle comes first */
   switch (reference->at) {
@@ -139,7 +113,6 @@ static ap_status take_snapshot(const struct ap_reference *reference, struct ap_f
                                 err);
     case AP_REFERENCE_TIMESTAMP:
       AP_TRY(moment_ms(reference->timestamp, &ms, err));
-      AP_TRY(check_not_future(frame, ms, now_ms, err));
       return ap_ledger_snapshot(frame->ledger, AP_AT_TIMESTAMP, ms, out_snapshot, err);
     case AP_REFERENCE_LATEST:
       break;
@@ -177,8 +150,7 @@ static ap_status add_item(struct ap_node *node, struct ap_arena *arena,
   struct ap_snapshot *snapshot = NULL;
   ap_status status = AP_OK;
   if (item == NULL) {
-    status =
-        take_snapshot(reference, frame, ap_clock_wall_ms(ap_node_env(node)->clock), &snapshot, err);
+    status = take_snapshot(reference, frame, &snapshot, err);
     if (status != AP_OK) {
       status = ap_frame_error(frame, status, err);
       goto drop;

@@ -201,7 +201,6 @@ def test_import_of_folders_patterns_and_partitions(shop: Program) -> None:
         ("INSERT INTO shop.sales.orders VALUES (4, 'eve', 1)", "apiary import"),
         ("CREATE TABLE shop.sales.copy AS SELECT 1", "apiary import"),
         ("CREATE VIEW v AS SELECT 1", "CREATE FRAME h.b.f (column type"),
-        ("ALTER TABLE shop.sales.orders ADD COLUMN x int", "columns stay as they were made"),
         ("COPY shop.sales.orders TO 'x.csv'", "apiary export"),
     ],
 )

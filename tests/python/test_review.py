@@ -97,8 +97,9 @@ def test_tables_that_only_a_text_names_are_refused(ap: apiary.Apiary, source: st
 
 def test_what_is_wrong_with_a_version_is_said(ap: apiary.Apiary) -> None:
     make(ap, "h", "b", "t", [1])
-    with pytest.raises(apiary.errors.Unsupported, match="not a whole number"):
-        ap.sql("SELECT * FROM h.b.t AT (VERSION => 1 + 0)").to_arrow()
+    for wrong in ("1.5", "'x'", "0 + 0.5"):
+        with pytest.raises(apiary.errors.InvalidArgument, match="no whole number"):
+            ap.sql(f"SELECT * FROM h.b.t AT (VERSION => {wrong})").to_arrow()
     assert "EMPTY" in plan(ap, "SELECT * FROM h.b.t AT (VERSION => 0)")
 
 

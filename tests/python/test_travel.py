@@ -122,8 +122,7 @@ def test_timestamps(ap: Apiary, orders: apiary.Frame, clause: str) -> None:
     assert count(f"'{ahead.isoformat()}'") == 3
     with pytest.raises(apiary.NotFound, match=r"w\.b\.orders"):
         count("now() - INTERVAL 1 DAY")
-    with pytest.raises(apiary.NotFound, match="lies in the future; the latest version is 3"):
-        count("now() + INTERVAL 1 DAY")
+    assert count("now() + INTERVAL 1 DAY") == 3
     with pytest.raises(apiary.ApiaryError, match="is not a timestamp"):
         count("'yesterday'")
     with pytest.raises(apiary.ApiaryError, match="null"):
