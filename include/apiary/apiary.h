@@ -47,6 +47,13 @@ AP_API void ap_string_free(char *string);
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+typedef enum ap_cell_cache {
+  AP_CELL_CACHE_DEFAULT = 0, /* $APIARY_CELL_CACHE ("on", "off", "eager"), else on */
+  AP_CELL_CACHE_ON = 1,      /* what is read twice is copied when the node is idle */
+  AP_CELL_CACHE_OFF = 2,
+  AP_CELL_CACHE_EAGER = 3, /* a query copies what it reads before it reads it */
+} ap_cell_cache;
+
 typedef struct ap_open_options {
   size_t struct_size;
   const char *name;     /* NULL: $APIARY_NAME, else "default" */
@@ -56,9 +63,13 @@ typedef struct ap_open_options {
                            or its control group gives */
   uint32_t bees;        /* cores to use; 0: all */
   bool relaxed;         /* skip fsync: a power cut may then lose acknowledged writes */
+  int64_t cache_bytes;  /* of disk for decoded copies of cells that are read again and again; -1:
+                           none; 0: $APIARY_CACHE_SIZE ("4GB", "0"), else 2 GiB, and none where
+                           memory_bytes comes to less than 1 GiB */
+  ap_cell_cache cache;
 } ap_open_options;
 #define AP_OPEN_OPTIONS_INIT \
-  { sizeof(ap_open_options), NULL, NULL, 0, 0, false }
+  { sizeof(ap_open_options), NULL, NULL, 0, 0, false, 0, AP_CELL_CACHE_DEFAULT }
 
 /* Open, and on first use create, an apiary. Cheap: the engine is started by the first query. */
 AP_API AP_MUST_CHECK ap_status ap_open(const ap_open_options *options, ap_apiary **out_apiary,

@@ -83,6 +83,42 @@ static ap_status choose_memory(const ap_open_options *options, int64_t *out_byte
   return AP_OK;
 }
 
+static ap_status choose_cache_mode(const ap_open_options *options, ap_cell_cache *out_mode,
+                                   ap_error *err) {
+  const char *text = environment("APIARY_CELL_CACHE");
+  *out_mode = AP_OPTION(options, cache, AP_CELL_CACHE_DEFAULT);
+  if (*out_mode != AP_CELL_CACHE_DEFAULT) {
+    if (*out_mode >= AP_CELL_CACHE_ON && *out_mode <= AP_CELL_CACHE_EAGER) return AP_OK;
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "cell cache %d does not exist", (int)*out_mode);
+  }
+  *out_mode = AP_CELL_CACHE_ON;
+  if (text == NULL || strcmp(text, "on") == 0) return AP_OK;
+  *out_mode = strcmp(text, "off") == 0 ? AP_CELL_CACHE_OFF : AP_CELL_CACHE_EAGER;
+  if (*out_mode == AP_CELL_CACHE_OFF || strcmp(text, "eager") == 0) return AP_OK;
+  ap_status status = AP_FAIL(err, AP_CONFIG, "APIARY_CELL_CACHE is '%s'", text);
+  ap_error_hint(err, "set it to on, off or eager");
+  return status;
+}
+
+static ap_status choose_cache(const ap_open_options *options, int64_t memory_bytes,
+                              struct ap_node_options *out_node, ap_error *err) {
+  ap_cell_cache mode = AP_CELL_CACHE_DEFAULT;
+  const char *text = environment("APIARY_CACHE_SIZE");
+  int64_t bytes = AP_OPTION(options, cache_bytes, 0);
+  AP_TRY(choose_cache_mode(options, &mode, err));
+  if (bytes == 0 && text != NULL && strcmp(text, "0") == 0) bytes = -1;
+  if (bytes == 0 && text != NULL && !parse_size(ap_text_of(text), &bytes)) {
+    ap_status status = AP_FAIL(err, AP_CONFIG, "APIARY_CACHE_SIZE is '%s', which is no size", text);
+    ap_error_hint(err, "write it as 4GB or 512MiB; 0 means none");
+    return status;
+  }
+  if (bytes == 0 && memory_bytes >= AP_CACHE_MEMORY_MIN) bytes = AP_CACHE_BYTES_DEFAULT;
+  if (mode == AP_CELL_CACHE_OFF || bytes < 0) bytes = 0;
+  out_node->cache_bytes = bytes;
+  out_node->cache_eager = mode == AP_CELL_CACHE_EAGER;
+  return AP_OK;
+}
+
 static ap_status choose_root(const char *storage, const char *name, struct ap_buffer *out,
                              ap_error *err) {
   if (storage == NULL) {
@@ -131,6 +167,7 @@ static ap_status open_node(const ap_open_options *options, struct ap_apiary *api
   node.name = name;
   node.durability = AP_OPTION(options, relaxed, false) ? AP_RELAXED : AP_DURABLE;
   AP_TRY(choose_memory(options, &node.memory_bytes, err));
+  AP_TRY(choose_cache(options, ap_node_memory(node.memory_bytes), &node, err));
   ap_buffer_init(&root, env->allocator);
   ap_status status = choose_root(storage, name, &root, err);
   if (status == AP_OK) {

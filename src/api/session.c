@@ -250,10 +250,11 @@ static void print_timing(const struct ap_apiary *apiary, const struct ap_query_t
   if (!apiary->timing) return;
   (void)fprintf(stderr,
                 "apiary timing: parse %.2f ms, plan %.2f ms, discover %.2f ms, read %.2f ms, "
-                "execute %.2f ms, cells %" PRIu64 " of %" PRIu64 "\n",
+                "execute %.2f ms, cells %" PRIu64 " of %" PRIu64 ", %" PRIu64 " from the cache\n",
                 (double)timing->parse_us / 1e3, (double)timing->plan_us / 1e3,
                 (double)timing->discover_us / 1e3, (double)timing->read_us / 1e3,
-                (double)timing->execute_us / 1e3, timing->cells_read, timing->cells_total);
+                (double)timing->execute_us / 1e3, timing->cells_read, timing->cells_total,
+                timing->cells_cached);
 }
 
 ap_status ap_session_query(ap_session *session, const char *sql, const ap_query_options *options,

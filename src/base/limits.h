@@ -42,6 +42,11 @@ enum {
   AP_VIEW_BYTES_MAX = 1048576,         /* definition of a view */
   AP_VIEW_DEPTH_MAX = 16,              /* views that read views */
   AP_VIEW_READS_MAX = 1000,            /* views that one statement unfolds */
+  AP_COPIES_ATTACHED_MAX = 24,         /* native copies that a chamber has open */
+  AP_CACHE_FRAMES_MAX = 1024,          /* frames that the cell cache follows */
+  AP_CACHE_CELLS_MAX = 262144,         /* cells of one frame that it follows */
+  AP_CACHE_COPIES_MAX = 4,             /* native copies of one frame */
+  AP_CACHE_RANGES_MAX = 64,            /* runs of cells that a query picks of a copy */
   AP_PROPERTIES_MAX = 1000,            /* of a frame */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */
@@ -50,6 +55,8 @@ enum {
 #define AP_JSON_BYTES_MAX      (1 * AP_GIB)  /* one JSON text */
 #define AP_STATEMENT_BYTES_MAX (16 * AP_MIB) /* one SQL text */
 #define AP_OBJECT_BYTES_MAX    (2 * AP_GIB)  /* one object read whole into memory */
+#define AP_CACHE_MEMORY_MIN    (1 * AP_GIB)  /* a node of less has no cell cache unless told to */
+#define AP_CACHE_BYTES_DEFAULT (2 * AP_GIB)  /* disk for decoded cells */
 #define AP_CELL_BYTES_MIN      (16 * AP_MIB) /* leafcutter's floor */
 
 #endif

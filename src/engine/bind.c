@@ -176,7 +176,8 @@ ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive, struct
   return status;
 }
 
-static bool is_bound(const struct ap_bound_frame *frame, const struct ap_frame_binding *binding) {
+/* Whether the variables say these cells. */
+static bool has_cells(const struct ap_bound_frame *frame, const struct ap_frame_binding *binding) {
   return frame->complete && frame->map_by_id == binding->map_by_id &&
          frame->schema_id == binding->schema_id &&
          frame->physical_schema_id == binding->physical_schema_id &&
@@ -208,7 +209,6 @@ static ap_status remember(struct ap_chamber *chamber, struct ap_bound_frame *fra
   frame->schema_id = binding->schema_id;
   frame->physical_schema_id = binding->physical_schema_id;
   frame->map_by_id = binding->map_by_id;
-  frame->complete = true;
   return AP_OK;
 }
 
@@ -236,23 +236,30 @@ ap_status ap_chamber_bind_frame(struct ap_chamber *chamber, const struct ap_fram
   AP_ASSERT(binding->folder.size > 0 && binding->folder.data[0] == '/');
   AP_ASSERT(binding->schema->field_count == binding->physical->field_count);
   struct ap_bound_frame *frame = find_frame(chamber, binding->hive, binding->box, binding->name);
-  if (frame && is_bound(frame, binding)) {
+  if (frame && !frame->has_parts && binding->part_count == 0 && has_cells(frame, binding)) {
     frame->last_use = chamber->use_count;
     return AP_OK;
   }
+  AP_TRY(ap_chamber_attach_parts(chamber, binding, err));
   AP_TRY(ap_chamber_make_box(chamber, binding->hive, binding->box, err));
   if (!frame) {
     AP_TRY(evict(chamber, err));
     AP_TRY(add_frame(chamber, binding, &frame, err));
   }
   frame->last_use = chamber->use_count;
+  bool is_set = has_cells(frame, binding);
   frame->complete = false;
   struct ap_view view;
   AP_TRY(ap_view_plan(binding, frame->number, chamber->scratch, &view, err));
-  AP_TRY(ap_view_set_variables(chamber, &view, err));
-  AP_TRY(ap_view_set_deleted_rows(chamber, &view, err));
+  if (!is_set) {
+    AP_TRY(ap_view_set_variables(chamber, &view, err));
+    AP_TRY(ap_view_set_deleted_rows(chamber, &view, err));
+  }
   AP_TRY(make_view(chamber, frame, &view, err));
-  return remember(chamber, frame, binding, err);
+  if (!is_set) AP_TRY(remember(chamber, frame, binding, err));
+  frame->has_parts = binding->part_count > 0;
+  frame->complete = true;
+  return AP_OK;
 }
 
 ap_status ap_chamber_forget_frame(struct ap_chamber *chamber, struct ap_text hive,

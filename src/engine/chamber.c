@@ -186,6 +186,7 @@ void ap_chamber_release(struct ap_chamber *chamber) {
   struct ap_threads *threads = engine->env->threads;
   AP_ASSERT(!chamber->source);
   ap_chamber_set_alarm(chamber, 0);
+  ap_chamber_detach_retired(chamber);
   if (chamber->spare) {
     if (chamber->broken) {
       engine->codec_chamber = NULL;
@@ -338,6 +339,7 @@ void ap_chamber_close(struct ap_chamber *chamber) {
   ap_chamber_forget_frames(chamber);
   if (chamber->connection) duckdb_disconnect(&chamber->connection);
   if (chamber->database) duckdb_close(&chamber->database);
+  ap_chamber_release_attached(chamber);
   if (chamber->scratch) {
     (void)!ap_files_remove_tree(engine->env->files, chamber->scratch, NULL);
   }

@@ -9,6 +9,7 @@
 #define AP_ENGINE_CHAMBER_H
 
 #include "engine/engine.h"
+#include "engine/native.h"
 
 #include "base/limits.h"
 
@@ -33,6 +34,12 @@ struct ap_bound_frame {
   bool complete;          /* the last binding went through */
   struct ap_cell **cells; /* retained */
   uint32_t cell_count;
+  bool has_parts; /* the view reads native copies, too */
+};
+
+struct ap_attached_copy {
+  struct ap_native_copy *copy; /* retained */
+  uint64_t last_use;           /* chamber->use_count when it was bound last */
 };
 
 enum ap_chamber_prepared {
@@ -65,6 +72,8 @@ struct ap_chamber {
   bool keeps_progress;          /* the engine's account of progress is on */
   bool has_scan;                /* the view exists */
   bool keeps_expressions;       /* the engine's rewriting of expressions is off */
+  struct ap_attached_copy attached[AP_COPIES_ATTACHED_MAX];
+  uint32_t attached_count;
 };
 
 struct ap_engine {
@@ -154,5 +163,19 @@ void ap_chamber_forget_frames(struct ap_chamber *chamber);
 /* CREATE the hive's catalog and the box's schema when they are not yet there. */
 AP_MUST_CHECK ap_status ap_chamber_make_box(struct ap_chamber *chamber, struct ap_text hive,
                                             struct ap_text box, ap_error *err);
+
+/* native.c */
+/* Attach the copies that a binding reads. On failure that copy is suspect. */
+AP_MUST_CHECK ap_status ap_chamber_attach_parts(struct ap_chamber *chamber,
+                                                const struct ap_frame_binding *binding,
+                                                ap_error *err);
+/* Let go of files that are no more. */
+void ap_chamber_detach_retired(struct ap_chamber *chamber);
+/* After the database was closed. */
+void ap_chamber_release_attached(struct ap_chamber *chamber);
+/* Reading has failed: what the present statement has bound may be why. */
+void ap_chamber_suspect_attached(struct ap_chamber *chamber);
+void ap_native_append_select(struct ap_buffer *out, const struct ap_native_part *part,
+                             const struct ap_schema *schema);
 
 #endif

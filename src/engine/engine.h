@@ -21,6 +21,7 @@
 
 struct ap_engine;
 struct ap_chamber;
+struct ap_native_part;
 
 struct ap_engine_options {
   uint32_t chambers_max;      /* 1..AP_CHAMBERS_MAX */
@@ -82,6 +83,9 @@ struct ap_frame_binding {
   /* Deleted rows of cells[i], ascending; NULL when no cell has any. */
   const uint64_t *const *deleted_rows;
   const uint64_t *deleted_row_counts;
+  /* Rows of further cells, as native copies hold them; see native.h. */
+  const struct ap_native_part *parts;
+  uint32_t part_count;
 };
 
 /* Make or refresh the view. What is already so is left (same schema, same cells: a few

@@ -165,6 +165,10 @@ ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, co
   if (atomic_load(&chamber->timed_out)) {
     return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
   }
+  if (type == DUCKDB_ERROR_IO || type == DUCKDB_ERROR_SERIALIZATION ||
+      type == DUCKDB_ERROR_INTERNAL || type == DUCKDB_ERROR_FATAL) {
+    ap_chamber_suspect_attached(chamber);
+  }
   switch (type) {
     case DUCKDB_ERROR_INTERRUPT:
       return fail_interrupted(chamber, err);

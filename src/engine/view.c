@@ -297,11 +297,19 @@ static void append_without_cells(struct ap_buffer *out, const struct ap_schema *
   ap_buffer_append_string(out, " WHERE false");
 }
 
-void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view) {
+/* Cells' numbers begin at 0; where files are united, one that holds no rows is the first. */
+static void append_cell_number(struct ap_buffer *out, const struct ap_view *view,
+                               struct ap_text column) {
+  ap_buffer_append_string(out, ", CAST(");
+  append_file_number(out, view);
+  ap_buffer_append_format(out, " - %d AS INTEGER) AS ", view->unite ? 2 : 1);
+  ap_buffer_append_identifier(out, column);
+}
+
+void ap_view_append_select(struct ap_buffer *out, const struct ap_view *view,
+                           struct ap_text number_column) {
   const struct ap_frame_binding *binding = view->binding;
-  ap_buffer_append_string(out, "CREATE OR REPLACE VIEW ");
-  append_name(out, binding);
-  ap_buffer_append_string(out, " AS SELECT ");
+  ap_buffer_append_string(out, "SELECT ");
   if (binding->cell_count == 0) {
     append_without_cells(out, binding->schema);
     return;
@@ -310,6 +318,7 @@ void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view) {
     if (i > 0) ap_buffer_append_string(out, ", ");
     append_column(out, view, i);
   }
+  if (number_column.size > 0) append_cell_number(out, view, number_column);
   ap_buffer_append_string(out, " FROM ");
   append_read(out, view);
   if (!view->has_deleted_rows) return;
@@ -319,6 +328,20 @@ void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view) {
                           (unsigned long long)view->number);
   append_file_number(out, view);
   ap_buffer_append_string(out, ")");
+}
+
+void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view) {
+  const struct ap_frame_binding *binding = view->binding;
+  ap_buffer_append_string(out, "CREATE OR REPLACE VIEW ");
+  append_name(out, binding);
+  ap_buffer_append_string(out, " AS ");
+  for (uint32_t i = 0; i < binding->part_count; i++) {
+    if (i > 0) ap_buffer_append_string(out, " UNION ALL ");
+    ap_native_append_select(out, &binding->parts[i], binding->schema);
+  }
+  if (binding->part_count > 0 && binding->cell_count == 0) return;
+  if (binding->part_count > 0) ap_buffer_append_string(out, " UNION ALL ");
+  ap_view_append_select(out, view, (struct ap_text){0});
 }
 
 void ap_view_append_drop(struct ap_buffer *out, const struct ap_bound_frame *frame) {

@@ -26,6 +26,10 @@ AP_MUST_CHECK ap_status ap_view_plan(const struct ap_frame_binding *binding, uin
                                      const char *scratch_folder, struct ap_view *out_view,
                                      ap_error *err);
 
+/* SELECT ... of the cells, without the parts. number_column: what the number of each row's cell,
+ * from 0, is to be called; empty: it is left out. */
+void ap_view_append_select(struct ap_buffer *out, const struct ap_view *view,
+                           struct ap_text number_column);
 /* CREATE OR REPLACE VIEW ...; the same text as long as only the cells differ,
  * one cell from several apart. */
 void ap_view_append_create(struct ap_buffer *out, const struct ap_view *view);

@@ -43,6 +43,8 @@ ap_status ap_bind_cells(struct ap_node *node, struct ap_chamber *chamber,
       .partition_column_count = snapshot->partition_column_count,
       .cells = request->cells,
       .cell_count = request->cell_count,
+      .parts = request->parts,
+      .part_count = request->part_count,
   };
   ap_status status = find_deleted_rows(request, arena, &binding, err);
   if (status == AP_OK) {

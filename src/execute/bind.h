@@ -15,6 +15,8 @@ struct ap_bind_request {
   struct ap_text view_name;
   struct ap_cell *const *cells;
   uint32_t cell_count;
+  const struct ap_native_part *parts; /* of decoded copies, read besides */
+  uint32_t part_count;
 };
 AP_MUST_CHECK ap_status ap_bind_cells(struct ap_node *node, struct ap_chamber *chamber,
                                       const struct ap_bind_request *request, struct ap_arena *arena,

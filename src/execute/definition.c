@@ -276,6 +276,7 @@ ap_status ap_drop(struct ap_node *node, const struct ap_drop_request *request, a
       ap_catalog_drop(ap_node_catalog(node), request->hive, request->box, request->name,
                       request->cascade, request->if_exists, &arena, &entries, &count, err);
   for (uint32_t i = 0; status == AP_OK && i < count; ++i) {
+    ap_cache_forget(ap_node_cache(node), entries[i].id);
     if (!is_location_named(node, entries[i].location)) remove_location(node, entries[i].location);
   }
   ap_arena_deinit(&arena);

@@ -28,8 +28,10 @@ struct ap_node {
   struct ap_store *store;
   struct ap_catalog *catalog;
   struct ap_engine *engine;
+  struct ap_cache *cache; /* NULL: none */
   uint32_t bees;
   int64_t memory_bytes;
+  int64_t cache_memory_bytes; /* of it, for making decoded copies */
   struct ap_mutex *lock;
   struct frame_slot *slots; /* guarded by lock */
   uint32_t slot_count;
@@ -57,10 +59,17 @@ static ap_status open_engine(struct ap_node *node, ap_error *err) {
   const struct ap_engine_options options = {
       .chambers_max = AP_CHAMBERS_MAX,
       .threads = node->bees,
-      .memory_limit_bytes = node->memory_bytes / share,
+      .memory_limit_bytes = (node->memory_bytes - node->cache_memory_bytes) / share,
       .scratch_folder = node->scratch,
   };
   return ap_engine_create(node->env, &options, &node->engine, err);
+}
+
+int64_t ap_node_memory(int64_t memory_bytes) {
+  struct ap_machine machine;
+  if (memory_bytes != 0) return memory_bytes;
+  ap_machine_detect(&machine);
+  return machine.memory_bytes;
 }
 
 static void size_node(struct ap_node *node, const struct ap_node_options *options) {
@@ -70,6 +79,35 @@ static void size_node(struct ap_node *node, const struct ap_node_options *option
   node->memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : machine.memory_bytes;
   AP_ASSERT(node->bees > 0);
   AP_ASSERT(node->memory_bytes > 0);
+}
+
+/* A sixteenth of the memory is for making decoded copies. */
+static int64_t cache_memory(int64_t memory_bytes) {
+  int64_t bytes = memory_bytes / 16;
+  if (bytes < 64 * AP_MIB) bytes = 64 * AP_MIB;
+  if (bytes > 512 * AP_MIB) bytes = 512 * AP_MIB;
+  return bytes < memory_bytes / 2 ? bytes : memory_bytes / 2;
+}
+
+static ap_status open_cache(struct ap_node *node, const struct ap_node_options *options,
+                            ap_error *err) {
+  if (options->cache_bytes == 0) return AP_OK;
+  struct ap_buffer folder;
+  ap_buffer_init(&folder, node->env->allocator);
+  ap_status status = ap_store_local_path(node->store, AP_TEXT("_apiary/cache"), &folder, err);
+  const struct ap_cache_options cache = {
+      .folder = folder.data,
+      .id = node->id,
+      .budget_bytes = options->cache_bytes,
+      .memory_limit_bytes = node->cache_memory_bytes,
+      .bees = node->bees,
+      .eager = options->cache_eager,
+  };
+  if (status == AP_OK) {
+    status = ap_cache_create(node->env, node->engine, node->store, &cache, &node->cache, err);
+  }
+  ap_buffer_deinit(&folder);
+  return status;
 }
 
 ap_status ap_node_open(const struct ap_env *env, const struct ap_node_options *options,
@@ -95,7 +133,9 @@ ap_status ap_node_open_over(const struct ap_env *env, const struct ap_node_optio
   ap_status status = node->name == NULL ? AP_FAIL_MEMORY(err) : AP_OK;
   if (status == AP_OK) status = env->threads->mutex_create(env->threads, &node->lock, err);
   if (status == AP_OK) status = ap_catalog_open(env, node->store, &node->catalog, err);
+  if (options->cache_bytes > 0) node->cache_memory_bytes = cache_memory(node->memory_bytes);
   if (status == AP_OK) status = open_engine(node, err);
+  if (status == AP_OK) status = open_cache(node, options, err);
   if (status != AP_OK) {
     ap_node_close(node);
     return status;
@@ -113,6 +153,7 @@ static void free_slot(struct ap_node *node, struct frame_slot *slot) {
 void ap_node_close(struct ap_node *node) {
   if (node == NULL) return;
   const struct ap_env *env = node->env;
+  ap_cache_destroy(node->cache);
   while (node->slots != NULL) {
     struct frame_slot *slot = node->slots;
     AP_ASSERT(slot->user_count == 0);
@@ -152,6 +193,10 @@ struct ap_catalog *ap_node_catalog(struct ap_node *node) {
 }
 struct ap_engine *ap_node_engine(struct ap_node *node) {
   return node->engine;
+}
+
+struct ap_cache *ap_node_cache(struct ap_node *node) {
+  return node->cache;
 }
 
 double ap_node_temperature(struct ap_node *node) {

@@ -9,6 +9,7 @@
 
 #include "catalog/catalog.h"
 #include "engine/engine.h"
+#include "execute/cache.h"
 #include "ledger/ledger.h"
 #include "store/local.h"
 
@@ -18,9 +19,14 @@ struct ap_node_options {
   int64_t memory_bytes; /* 0: what the machine gives */
   uint32_t bees;        /* 0: every core */
   enum ap_durability durability;
+  int64_t cache_bytes; /* of the cell cache's files; 0: no cache */
+  bool cache_eager;    /* cells are copied before they are first read */
 };
 
 struct ap_node;
+
+/* The memory of a node that is given so much; 0: what the machine gives. */
+int64_t ap_node_memory(int64_t memory_bytes);
 
 /* Makes the folder. env outlives the node. */
 AP_MUST_CHECK ap_status ap_node_open(const struct ap_env *env,
@@ -50,6 +56,7 @@ const struct ap_env *ap_node_env(struct ap_node *node);
 struct ap_store *ap_node_store(struct ap_node *node);
 struct ap_catalog *ap_node_catalog(struct ap_node *node);
 struct ap_engine *ap_node_engine(struct ap_node *node);
+struct ap_cache *ap_node_cache(struct ap_node *node); /* NULL: none */
 
 /* Colony temperature of this node: 0.4 x busy share of bees + 0.4 x memory share + 0.2 x queued
  * share, in [0, 1]. */

@@ -26,6 +26,10 @@ struct query_run {
   struct ap_tree tree;
   struct ap_resolution resolution;
   struct ap_choices choices;
+  struct ap_cache_places *places; /* of the choices, where decoded copies may be */
+  uint32_t place_count;
+  uint32_t part_count; /* of all places */
+  bool bypasses_cache;
   const char *text;                      /* what runs; NULL: the request's own text */
   const struct ap_parameter *parameters; /* of what runs */
   uint32_t parameter_count;
@@ -61,6 +65,34 @@ static ap_status parse_query(struct query_run *run, ap_error *err) {
   return status;
 }
 
+/* Which of the cells decoded copies hold: the request's cells become the rest. */
+static ap_status find_copies(struct query_run *run, struct ap_bind_request *request,
+                             ap_error *err) {
+  struct ap_cache *cache = ap_node_cache(run->node);
+  if (cache == NULL || run->bypasses_cache || request->cell_count == 0) return AP_OK;
+  const struct ap_cache_request wanted = {
+      .frame = &request->frame->entry,
+      .snapshot = request->snapshot,
+      .cells = request->cells,
+      .cell_count = request->cell_count,
+  };
+  struct ap_cache_places places;
+  AP_TRY(ap_cache_find(cache, &wanted, &run->arena, &places, err));
+  if (run->part_count + places.part_count > AP_COPIES_ATTACHED_MAX) {
+    ap_cache_done(cache, &places);
+    return AP_OK;
+  }
+  run->places[run->place_count++] = places;
+  run->part_count += places.part_count;
+  run->timing.cells_cached += request->cell_count - places.rest_count;
+  run->timing.bytes_cached += places.cached_bytes;
+  request->parts = places.parts;
+  request->part_count = places.part_count;
+  request->cells = places.rest;
+  request->cell_count = places.rest_count;
+  return AP_OK;
+}
+
 static ap_status bind_frame(struct query_run *run, const struct ap_choice *choice, ap_error *err) {
   const struct ap_resolved *resolved = choice->resolved;
   struct ap_bind_request request = {.frame = resolved->frame,
@@ -70,6 +102,7 @@ static ap_status bind_frame(struct query_run *run, const struct ap_choice *choic
                                     .cell_count = choice->cell_count};
   run->timing.cells_total += resolved->snapshot->cell_count;
   run->timing.cells_read += choice->cell_count;
+  AP_TRY(find_copies(run, &request, err));
   return ap_bind_cells(run->node, run->chamber, &request, &run->arena, err);
 }
 
@@ -163,6 +196,8 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
                          &run->arena, &run->choices, err));
   AP_TRY(rename_references(run, err));
   lap(run, &since, &run->timing.plan_us);
+  run->places = AP_ARENA_ARRAY(&run->arena, struct ap_cache_places, run->choices.count + 1);
+  if (run->places == NULL) return AP_FAIL_MEMORY(err);
   for (uint32_t i = 0; i < run->choices.count; ++i) {
     AP_TRY(bind_frame(run, &run->choices.items[i], err));
   }
@@ -185,8 +220,21 @@ static void start(struct query_run *run, struct ap_node *node,
 static void finish(struct query_run *run, struct ap_query_timing *out_timing) {
   if (out_timing != NULL) *out_timing = run->timing;
   ap_chamber_release(run->chamber);
+  for (uint32_t i = 0; i < run->place_count; ++i) {
+    ap_cache_done(ap_node_cache(run->node), &run->places[i]);
+  }
   ap_resolution_deinit(run->node, &run->resolution);
   ap_arena_deinit(&run->arena);
+}
+
+/* A decoded copy may be what failed: such are let go, and Parquet is read. */
+static bool must_retry(const struct query_run *run, ap_status status) {
+  bool found = false;
+  if (status == AP_OK || run->bypasses_cache) return false;
+  for (uint32_t i = 0; i < run->place_count; ++i) {
+    found |= ap_cache_check(ap_node_cache(run->node), &run->places[i]);
+  }
+  return found;
 }
 
 static struct ap_text text_to_run(const struct query_run *run) {
@@ -201,23 +249,41 @@ static ap_status explain_failure(const struct query_run *run, ap_status status, 
   return run->resolution.unresolved.code;
 }
 
+static ap_status try_query(struct query_run *run, struct ArrowArrayStream *out_stream,
+                           ap_error *err) {
+  AP_TRY(prepare(run, err));
+  int64_t since = now_us(run);
+  struct ap_chamber *chamber = run->chamber;
+  run->chamber = NULL; /* the stream's from here on, on failure too */
+  ap_status status = ap_chamber_query(chamber, text_to_run(run), run->parameters,
+                                      run->parameter_count, run->request->control, out_stream, err);
+  if (status != AP_OK) status = explain_failure(run, status, err);
+  lap(run, &since, &run->timing.execute_us);
+  return status;
+}
+
 ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
                    struct ap_query_timing *out_timing, struct ArrowArrayStream *out_stream,
                    ap_error *err) {
   struct query_run run;
   start(&run, node, request);
-  ap_status status = prepare(&run, err);
-  if (status == AP_OK) {
-    int64_t since = now_us(&run);
-    struct ap_chamber *chamber = run.chamber;
-    run.chamber = NULL; /* the stream's from here on, on failure too */
-    status = ap_chamber_query(chamber, text_to_run(&run), run.parameters, run.parameter_count,
-                              request->control, out_stream, err);
-    if (status != AP_OK) status = explain_failure(&run, status, err);
-    lap(&run, &since, &run.timing.execute_us);
+  ap_status status = try_query(&run, out_stream, err);
+  if (must_retry(&run, status)) {
+    finish(&run, NULL);
+    start(&run, node, request);
+    run.bypasses_cache = true;
+    status = try_query(&run, out_stream, err);
   }
   finish(&run, out_timing);
   return status;
+}
+
+static ap_status try_export(struct query_run *run, const char *path, const char *format,
+                            int64_t *out_rows, ap_error *err) {
+  AP_TRY(prepare(run, err));
+  ap_status status = ap_chamber_export(run->chamber, text_to_run(run), path, format,
+                                       run->request->control, out_rows, err);
+  return status == AP_OK ? AP_OK : explain_failure(run, status, err);
 }
 
 ap_status ap_query_export(struct ap_node *node, const struct ap_query_request *request,
@@ -229,11 +295,12 @@ ap_status ap_query_export(struct ap_node *node, const struct ap_query_request *r
     return status;
   }
   start(&run, node, request);
-  ap_status status = prepare(&run, err);
-  if (status == AP_OK) {
-    status = ap_chamber_export(run.chamber, text_to_run(&run), path, format, request->control,
-                               out_rows, err);
-    if (status != AP_OK) status = explain_failure(&run, status, err);
+  ap_status status = try_export(&run, path, format, out_rows, err);
+  if (must_retry(&run, status)) {
+    finish(&run, NULL);
+    start(&run, node, request);
+    run.bypasses_cache = true;
+    status = try_export(&run, path, format, out_rows, err);
   }
   finish(&run, NULL);
   return status;

@@ -31,6 +31,8 @@ struct ap_query_timing {
   int64_t execute_us;  /* until the first rows */
   uint64_t cells_total;
   uint64_t cells_read;
+  uint64_t cells_cached; /* of cells_read, those that decoded copies hold */
+  int64_t bytes_cached;  /* of Parquet that was not read for it */
 };
 
 /* out_timing may be NULL. */

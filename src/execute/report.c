@@ -40,6 +40,32 @@ void ap_append_rfc3339(struct ap_buffer *out, int64_t ms) {
 
 /* ---- the node -------------------------------------------------------------------------------- */
 
+/* "cell_cache": null without one. */
+static void report_cache(struct ap_json_writer *writer, struct ap_node *node) {
+  struct ap_cache_status status;
+  ap_json_name(writer, AP_TEXT("cell_cache"));
+  if (ap_node_cache(node) == NULL) {
+    ap_json_null(writer);
+    return;
+  }
+  ap_cache_get_status(ap_node_cache(node), &status);
+  const struct ap_cache_counts *counts = &status.counts;
+  ap_json_begin_object(writer);
+  ap_json_member_i64(writer, "budget_bytes", counts->budget_bytes);
+  ap_json_member_i64(writer, "used_bytes", counts->used_bytes);
+  ap_json_member_i64(writer, "files", (int64_t)counts->copy_count);
+  ap_json_member_i64(writer, "cells", (int64_t)counts->cell_count);
+  ap_json_member_i64(writer, "hits", (int64_t)counts->hits);
+  ap_json_member_i64(writer, "misses", (int64_t)counts->misses);
+  ap_json_member_i64(writer, "hit_bytes", (int64_t)counts->hit_bytes);
+  ap_json_member_i64(writer, "admissions", (int64_t)counts->admissions);
+  ap_json_member_i64(writer, "evictions", (int64_t)counts->evictions);
+  ap_json_member_i64(writer, "failed_fills", (int64_t)counts->failed_fills);
+  ap_json_name(writer, AP_TEXT("filling"));
+  ap_json_bool(writer, status.filling || status.pending);
+  ap_json_end_object(writer);
+}
+
 void ap_report_node(struct ap_node *node, struct ap_buffer *out) {
   struct ap_node_facts facts;
   struct ap_json_writer writer;
@@ -56,6 +82,7 @@ void ap_report_node(struct ap_node *node, struct ap_buffer *out) {
   member_f64(&writer, "memory_per_bee_mb", (double)facts.bee_memory_bytes / BYTES_PER_MB);
   member_f64(&writer, "target_cell_size_mb", (double)facts.cell_target_bytes / BYTES_PER_MB);
   member_text(&writer, "engine", ap_engine_library_version());
+  report_cache(&writer, node);
   ap_json_end_object(&writer);
 }
 

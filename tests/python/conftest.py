@@ -12,8 +12,8 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def fresh_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("APIARY_STORAGE", "APIARY_NAME", "APIARY_MEMORY", "APIARY_TIMING"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("STORAGE", "NAME", "MEMORY", "TIMING", "CACHE_SIZE"):
+        monkeypatch.delenv(f"APIARY_{name}", raising=False)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))

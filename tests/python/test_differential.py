@@ -6,7 +6,8 @@ by another writer in part; queries of every shape over them, answered by us and 
 tables made of the files that the Delta log names. Answers are compared with names, types and rows,
 as bags, or in order where the query orders them wholly; what one refuses the other must refuse.
 Where DuckDB itself answers otherwise when it reads the files, that is what we are held to.
-How many cells each query read is counted, so that a test that prunes nothing fails.
+How many cells each query read is counted, so that a test that prunes nothing fails. Every other
+time the cell cache is eager, so that all is read from its copies.
 
 AP_TEST_SEED replays the frames and queries of a run, AP_TEST_QUERY one query of it; AP_SOAK=1 asks
 ten times as much.
@@ -164,6 +165,8 @@ def test_answers_are_plain_duckdbs(
     chunk: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("APIARY_TIMING", "1")
+    copied = chunk % 2 == 1  # every other time each query reads decoded copies of its cells
+    monkeypatch.setenv("APIARY_CELL_CACHE", "eager" if copied else "off")
     seed = int(os.environ.get("AP_TEST_SEED") or (secrets.randbits(32) if SOAK else DEFAULT_SEED))
     only = os.environ.get("AP_TEST_QUERY")
     numbers = [int(only)] if only else range(QUERIES)
@@ -180,7 +183,9 @@ def test_answers_are_plain_duckdbs(
                 failures.append(report(seed, chunk, number, query, unlike))
     finally:
         world.close()
-    asked, pruned = cells_read(capfd.readouterr().err)
+    timing = capfd.readouterr().err
+    asked, pruned = cells_read(timing)
+    cached = sum(int(count) for count in re.findall(r"(\d+) from the cache", timing))
     shown = "\n\n".join(failures[:FAILURES_SHOWN])
     assert not failures, f"{len(failures)} of {len(numbers)} answers differ:\n\n{shown}"
     print(f"seed {seed}: {dict(outcomes)}, {pruned} of {asked} pruned")
@@ -189,3 +194,4 @@ def test_answers_are_plain_duckdbs(
         assert outcomes["excused"] < EXCUSED_SHARE_MAX * QUERIES
         assert outcomes["engine"] <= 2 + ENGINE_SHARE_MAX * QUERIES
         assert pruned > PRUNED_SHARE_MIN * asked
+        assert (cached > asked) == copied, f"{cached} cells from the cache, {asked} queries"
