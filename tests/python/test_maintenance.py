@@ -371,3 +371,39 @@ def test_analyze_brings_statistics(ap: apiary.Apiary, box: apiary.Box, tmp_path:
     assert findings(ap)[0]["severity"] == "ok"
     again = only(ap.sql("ANALYZE FRAME warehouse.sales.t"))
     assert again["cells_updated"] == 0 and again["version"] == done["version"]
+
+
+def test_after_alterations(ap: apiary.Apiary, box: apiary.Box) -> None:
+    make(box, partitioned=True, commits=3)
+    mapped = "SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')"
+    ap.sql(f"ALTER FRAME warehouse.sales.t {mapped}")
+    ap.sql("ALTER FRAME warehouse.sales.t RENAME COLUMN x TO renamed")
+    ap.sql("ALTER FRAME warehouse.sales.t DROP COLUMN y")
+    ap.sql("ALTER FRAME warehouse.sales.t ADD COLUMN extra int")
+    ap.write_to_frame(
+        "warehouse",
+        "sales",
+        "t",
+        pa.table({"id": [-1], "renamed": [5], "w": ["new"], "p": ["a"], "extra": [7]}).cast(
+            pa.schema(
+                [
+                    ("id", pa.int64()),
+                    ("renamed", pa.int64()),
+                    ("w", pa.string()),
+                    ("p", pa.string()),
+                    ("extra", pa.int32()),
+                ]
+            )
+        ),
+    )
+    text = "SELECT id, renamed, w, p, extra FROM warehouse.sales.t ORDER BY ALL"
+    before = ap.sql(text).fetchall()
+    assert len(before) == 3001
+    done = only(ap.sql("OPTIMIZE warehouse.sales.t ZORDER BY (renamed, extra)"))
+    assert (done["cells_written"], done["rows_moved"]) == (2, 3001)
+    assert ap.sql(text).fetchall() == before
+    assert findings(ap)[0]["severity"] == "ok", findings(ap)
+    assert only(ap.sql("ANALYZE warehouse.sales.t"))["cells_updated"] == 0
+    assert ap.sql("SELECT count(*) FROM warehouse.sales.t WHERE renamed < 100").fetchall() == [
+        (sum(row[1] < 100 for row in before),)
+    ]
