@@ -159,6 +159,22 @@ struct ap_run_control {
   struct ap_run_handle *handle; /* NULL: no other thread will ask */
 };
 
+/* The physical plan of a query, not run: [{"name", "children": [...], "extra_info": {...}}]. */
+AP_MUST_CHECK ap_status ap_chamber_explain(struct ap_chamber *chamber, struct ap_text sql,
+                                           const struct ap_parameter *parameters,
+                                           uint32_t parameter_count,
+                                           const struct ap_run_control *control,
+                                           struct ap_buffer *out_json, ap_error *err);
+/* Run a query to its end, its rows thrown away, and say what its operators did: {"children":
+ * [...], "peak_memory_bytes", "spill_bytes"} with, in each operator, "name", "rows",
+ * "rows_scanned", "seconds", "extra_info" and "children". */
+AP_MUST_CHECK ap_status ap_chamber_profile(struct ap_chamber *chamber, struct ap_text sql,
+                                           const struct ap_parameter *parameters,
+                                           uint32_t parameter_count,
+                                           const struct ap_run_control *control,
+                                           struct ap_buffer *out_json, int64_t *out_rows,
+                                           ap_error *err);
+
 /* The first row of a query of count columns; texts in the arena. What has no rows or more than one
  * is AP_INTERNAL. */
 AP_MUST_CHECK ap_status ap_chamber_constants(struct ap_chamber *chamber, struct ap_text sql,

@@ -16,6 +16,7 @@ struct ap_choice {
   uint32_t cell_count;
   uint32_t pruned_by_partition;
   uint32_t pruned_by_statistics;
+  uint32_t cells_cached; /* of the cells, those read from decoded copies; known when bound */
   bool had_condition;
 };
 

@@ -10,44 +10,26 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "execute/bind.h"
-#include "execute/choose.h"
+#include "execute/query_run.h"
 #include "execute/resolve.h"
 #include "execute/travel.h"
 #include "plan/tree.h"
 
 #include <string.h>
 
-struct query_run {
-  struct ap_node *node;
-  const struct ap_query_request *request;
-  struct ap_query_timing timing;
-  struct ap_arena arena;
-  struct ap_chamber *chamber;
-  struct ap_tree tree;
-  struct ap_resolution resolution;
-  struct ap_choices choices;
-  struct ap_cache_places *places; /* of the choices, where decoded copies may be */
-  uint32_t place_count;
-  uint32_t part_count; /* of all places */
-  bool bypasses_cache;
-  const char *text;                      /* what runs; NULL: the request's own text */
-  const struct ap_parameter *parameters; /* of what runs */
-  uint32_t parameter_count;
-};
-
-static int64_t now_us(struct query_run *run) {
+static int64_t now_us(struct ap_query_run *run) {
   return ap_clock_monotonic_us(ap_node_env(run->node)->clock);
 }
 
 /* Add what has passed since *since to *counter, and start anew. */
-static void lap(struct query_run *run, int64_t *since, int64_t *counter) {
+static void lap(struct ap_query_run *run, int64_t *since, int64_t *counter) {
   int64_t now = now_us(run);
   *counter += now - *since;
   *since = now;
 }
 
 /* The tree of the query, or for statements that have none (PIVOT) references without conditions. */
-static ap_status parse_query(struct query_run *run, ap_error *err) {
+static ap_status parse_query(struct ap_query_run *run, ap_error *err) {
   struct ap_buffer json;
   ap_buffer_init(&json, ap_node_env(run->node)->allocator);
   ap_error tree_error = {0};
@@ -66,7 +48,7 @@ static ap_status parse_query(struct query_run *run, ap_error *err) {
 }
 
 /* Which of the cells decoded copies hold: the request's cells become the rest. */
-static ap_status find_copies(struct query_run *run, struct ap_bind_request *request,
+static ap_status find_copies(struct ap_query_run *run, struct ap_bind_request *request,
                              ap_error *err) {
   struct ap_cache *cache = ap_node_cache(run->node);
   if (cache == NULL || run->bypasses_cache || request->cell_count == 0) return AP_OK;
@@ -93,7 +75,7 @@ static ap_status find_copies(struct query_run *run, struct ap_bind_request *requ
   return AP_OK;
 }
 
-static ap_status bind_frame(struct query_run *run, const struct ap_choice *choice, ap_error *err) {
+static ap_status bind_frame(struct ap_query_run *run, struct ap_choice *choice, ap_error *err) {
   const struct ap_resolved *resolved = choice->resolved;
   struct ap_bind_request request = {.frame = resolved->frame,
                                     .snapshot = resolved->snapshot,
@@ -103,12 +85,13 @@ static ap_status bind_frame(struct query_run *run, const struct ap_choice *choic
   run->timing.cells_total += resolved->snapshot->cell_count;
   run->timing.cells_read += choice->cell_count;
   AP_TRY(find_copies(run, &request, err));
+  choice->cells_cached = choice->cell_count - request.cell_count;
   return ap_bind_cells(run->node, run->chamber, &request, &run->arena, err);
 }
 
 /* The engine takes box.frame for hive.frame too, and refuses it when there is a hive of that name.
  */
-static bool is_ambiguous(struct query_run *run, const struct ap_reference *reference) {
+static bool is_ambiguous(struct ap_query_run *run, const struct ap_reference *reference) {
   struct ap_text found;
   if (reference->catalog.size > 0 || reference->schema.size == 0) return false;
   return ap_catalog_find_hive(ap_node_catalog(run->node), reference->schema, &run->arena, &found,
@@ -116,7 +99,7 @@ static bool is_ambiguous(struct query_run *run, const struct ap_reference *refer
 }
 
 /* The tree's text within what stands around the body: EXPLAIN before it, nothing most often. */
-static ap_status replace_body(struct query_run *run, struct ap_text body, ap_error *err) {
+static ap_status replace_body(struct ap_query_run *run, struct ap_text body, ap_error *err) {
   struct ap_text text = run->request->text;
   struct ap_text old = run->request->body;
   AP_ASSERT(old.data >= text.data && old.data + old.size <= text.data + text.size);
@@ -137,7 +120,7 @@ static ap_status replace_body(struct query_run *run, struct ap_text body, ap_err
 
 /* References to the past get the name of their version's view, and those that the engine would not
  * tell apart their full name; the text is made from the tree. */
-static ap_status rename_references(struct query_run *run, ap_error *err) {
+static ap_status rename_references(struct ap_query_run *run, ap_error *err) {
   uint32_t count = run->tree.reference_count;
   bool any = false;
   struct ap_reference_rename *renames =
@@ -180,7 +163,7 @@ static ap_status rename_references(struct query_run *run, ap_error *err) {
   return status;
 }
 
-static ap_status prepare(struct query_run *run, ap_error *err) {
+ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   int64_t since = now_us(run);
   AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
   AP_TRY(parse_query(run, err));
@@ -208,16 +191,16 @@ static ap_status prepare(struct query_run *run, ap_error *err) {
   return AP_OK;
 }
 
-static void start(struct query_run *run, struct ap_node *node,
-                  const struct ap_query_request *request) {
-  *run = (struct query_run){.node = node,
-                            .request = request,
-                            .parameters = request->parameters,
-                            .parameter_count = request->parameter_count};
+void ap_query_run_start(struct ap_query_run *run, struct ap_node *node,
+                        const struct ap_query_request *request) {
+  *run = (struct ap_query_run){.node = node,
+                               .request = request,
+                               .parameters = request->parameters,
+                               .parameter_count = request->parameter_count};
   ap_arena_init(&run->arena, ap_node_env(node)->allocator);
 }
 
-static void finish(struct query_run *run, struct ap_query_timing *out_timing) {
+void ap_query_run_finish(struct ap_query_run *run, struct ap_query_timing *out_timing) {
   if (out_timing != NULL) *out_timing = run->timing;
   ap_chamber_release(run->chamber);
   for (uint32_t i = 0; i < run->place_count; ++i) {
@@ -228,7 +211,7 @@ static void finish(struct query_run *run, struct ap_query_timing *out_timing) {
 }
 
 /* A decoded copy may be what failed: such are let go, and Parquet is read. */
-static bool must_retry(const struct query_run *run, ap_status status) {
+bool ap_query_run_must_retry(const struct ap_query_run *run, ap_status status) {
   bool found = false;
   if (status == AP_OK || run->bypasses_cache) return false;
   for (uint32_t i = 0; i < run->place_count; ++i) {
@@ -237,27 +220,27 @@ static bool must_retry(const struct query_run *run, ap_status status) {
   return found;
 }
 
-static struct ap_text text_to_run(const struct query_run *run) {
+struct ap_text ap_query_run_text(const struct ap_query_run *run) {
   return run->text != NULL ? ap_text_of(run->text) : run->request->text;
 }
 
 /* A name that could be no frame was left to the engine; when the engine does not know it either,
  * what the catalog said is the better answer. */
-static ap_status explain_failure(const struct query_run *run, ap_status status, ap_error *err) {
+ap_status ap_query_run_failure(const struct ap_query_run *run, ap_status status, ap_error *err) {
   if (status != AP_QUERY || run->resolution.unresolved.code == AP_OK) return status;
   if (err != NULL) *err = run->resolution.unresolved;
   return run->resolution.unresolved.code;
 }
 
-static ap_status try_query(struct query_run *run, struct ArrowArrayStream *out_stream,
+static ap_status try_query(struct ap_query_run *run, struct ArrowArrayStream *out_stream,
                            ap_error *err) {
-  AP_TRY(prepare(run, err));
+  AP_TRY(ap_query_run_prepare(run, err));
   int64_t since = now_us(run);
   struct ap_chamber *chamber = run->chamber;
   run->chamber = NULL; /* the stream's from here on, on failure too */
-  ap_status status = ap_chamber_query(chamber, text_to_run(run), run->parameters,
+  ap_status status = ap_chamber_query(chamber, ap_query_run_text(run), run->parameters,
                                       run->parameter_count, run->request->control, out_stream, err);
-  if (status != AP_OK) status = explain_failure(run, status, err);
+  if (status != AP_OK) status = ap_query_run_failure(run, status, err);
   lap(run, &since, &run->timing.execute_us);
   return status;
 }
@@ -265,43 +248,43 @@ static ap_status try_query(struct query_run *run, struct ArrowArrayStream *out_s
 ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
                    struct ap_query_timing *out_timing, struct ArrowArrayStream *out_stream,
                    ap_error *err) {
-  struct query_run run;
-  start(&run, node, request);
+  struct ap_query_run run;
+  ap_query_run_start(&run, node, request);
   ap_status status = try_query(&run, out_stream, err);
-  if (must_retry(&run, status)) {
-    finish(&run, NULL);
-    start(&run, node, request);
+  if (ap_query_run_must_retry(&run, status)) {
+    ap_query_run_finish(&run, NULL);
+    ap_query_run_start(&run, node, request);
     run.bypasses_cache = true;
     status = try_query(&run, out_stream, err);
   }
-  finish(&run, out_timing);
+  ap_query_run_finish(&run, out_timing);
   return status;
 }
 
-static ap_status try_export(struct query_run *run, const char *path, const char *format,
+static ap_status try_export(struct ap_query_run *run, const char *path, const char *format,
                             int64_t *out_rows, ap_error *err) {
-  AP_TRY(prepare(run, err));
-  ap_status status = ap_chamber_export(run->chamber, text_to_run(run), path, format,
+  AP_TRY(ap_query_run_prepare(run, err));
+  ap_status status = ap_chamber_export(run->chamber, ap_query_run_text(run), path, format,
                                        run->request->control, out_rows, err);
-  return status == AP_OK ? AP_OK : explain_failure(run, status, err);
+  return status == AP_OK ? AP_OK : ap_query_run_failure(run, status, err);
 }
 
 ap_status ap_query_export(struct ap_node *node, const struct ap_query_request *request,
                           const char *path, const char *format, int64_t *out_rows, ap_error *err) {
-  struct query_run run;
+  struct ap_query_run run;
   if (request->parameter_count > 0) {
     ap_status status = AP_FAIL(err, AP_UNSUPPORTED, "an export of a query with parameters");
     ap_error_hint(err, "write the values into the query, or export to Arrow");
     return status;
   }
-  start(&run, node, request);
+  ap_query_run_start(&run, node, request);
   ap_status status = try_export(&run, path, format, out_rows, err);
-  if (must_retry(&run, status)) {
-    finish(&run, NULL);
-    start(&run, node, request);
+  if (ap_query_run_must_retry(&run, status)) {
+    ap_query_run_finish(&run, NULL);
+    ap_query_run_start(&run, node, request);
     run.bypasses_cache = true;
     status = try_export(&run, path, format, out_rows, err);
   }
-  finish(&run, NULL);
+  ap_query_run_finish(&run, NULL);
   return status;
 }

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/explain.h"
 #include "execute/statement_run.h"
 #include "plan/place.h"
 
@@ -87,15 +88,25 @@ static ap_status refuse(const struct ap_statement *statement, ap_error *err) {
   return status;
 }
 
+static ap_status run_explain(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                             ap_error *err) {
+  struct ap_explain_request request = {.analyze = run->statement->analyze,
+                                       .format = run->statement->explain_format};
+  as_query(run, &request.query);
+  request.query.text = request.query.body;
+  return ap_query_explain(run->session->node, &request, run->timing, out, err);
+}
+
 static ap_status run_statement(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                ap_error *err) {
   struct ap_query_request query;
   switch (run->statement->kind) {
     case AP_STATEMENT_QUERY:
-    case AP_STATEMENT_EXPLAIN:
     case AP_STATEMENT_DESCRIBE_QUERY:
       as_query(run, &query);
       return ap_query(run->session->node, &query, run->timing, out, err);
+    case AP_STATEMENT_EXPLAIN:
+      return run_explain(run, out, err);
     case AP_STATEMENT_USE:
       return ap_run_use(run, out, err);
     case AP_STATEMENT_SHOW_HIVES:

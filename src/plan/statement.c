@@ -145,13 +145,44 @@ bool ap_token_begins_query(const struct ap_token *token) {
          (head && (head->parse == parse_query || head->parse == parse_with));
 }
 
+/* ANALYZE, FORMAT TEXT, FORMAT JSON, FORMAT ENGINE, parted by commas, up to ')'. */
+static ap_status parse_explain_options(struct ap_statement_parser *parser) {
+  static const char *const options[] = {"ANALYZE", "FORMAT"};
+  static const struct {
+    const char *word;
+    enum ap_explain_format format;
+  } formats[] = {
+      {"TEXT", AP_EXPLAIN_TEXT}, {"JSON", AP_EXPLAIN_JSON}, {"ENGINE", AP_EXPLAIN_ENGINE}};
+  static const char *const format_words[] = {"TEXT", "JSON", "ENGINE"};
+  ap_parser_take(parser);
+  do {
+    if (ap_parser_take_word(parser, "ANALYZE") || ap_parser_take_word(parser, "ANALYSE")) {
+      parser->statement->analyze = true;
+      continue;
+    }
+    if (!ap_parser_take_word(parser, "FORMAT")) {
+      return ap_parser_expected(parser, "ANALYZE or FORMAT", options, 2);
+    }
+    size_t i = 0;
+    while (i < 3 && !ap_parser_take_word(parser, formats[i].word)) i++;
+    if (i == 3) return ap_parser_expected(parser, "TEXT, JSON or ENGINE", format_words, 3);
+    parser->statement->explain_format = formats[i].format;
+  } while (ap_token_is_symbol(ap_parser_peek(parser), ',') && ap_parser_take(parser));
+  if (!ap_token_is_symbol(ap_parser_peek(parser), ')')) {
+    return ap_parser_expected(parser, "')'", NULL, 0);
+  }
+  ap_parser_take(parser);
+  return AP_OK;
+}
+
 /* EXPLAIN [ANALYZE] [(options)] query */
 static ap_status parse_explain(struct ap_statement_parser *parser) {
   ap_parser_take(parser);
-  if (!ap_parser_take_word(parser, "ANALYZE")) (void)ap_parser_take_word(parser, "ANALYSE");
+  parser->statement->analyze =
+      ap_parser_take_word(parser, "ANALYZE") || ap_parser_take_word(parser, "ANALYSE");
   if (ap_token_is_symbol(ap_parser_peek(parser), '(') &&
       !ap_token_begins_query(ap_parser_peek_at(parser, 1))) {
-    while (!ap_parser_done(parser) && !ap_token_is_symbol(ap_parser_take(parser), ')')) continue;
+    AP_TRY(parse_explain_options(parser));
   }
   const struct ap_token *token = ap_parser_peek(parser);
   const struct head *head = find_head(token);

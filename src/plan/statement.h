@@ -42,6 +42,12 @@ enum ap_statement_kind {
   AP_STATEMENT_REFUSED,    /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
 };
 
+enum ap_explain_format {
+  AP_EXPLAIN_TEXT,
+  AP_EXPLAIN_JSON,
+  AP_EXPLAIN_ENGINE, /* as the engine shows its plans */
+};
+
 enum ap_scope {
   AP_SCOPE_UNSPECIFIED,
   AP_SCOPE_HIVE,
@@ -89,6 +95,8 @@ struct ap_statement {
   size_t offset;       /* of it in the whole text */
   struct ap_text body;
   struct ap_text head; /* its first word, upper case */
+  bool analyze;        /* EXPLAIN ANALYZE */
+  enum ap_explain_format explain_format;
   enum ap_scope scope;
   struct ap_name name;
   enum ap_object object;   /* RENAME */

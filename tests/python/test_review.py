@@ -24,7 +24,7 @@ def numbers(ap: apiary.Apiary, query: str) -> list[int]:
 
 
 def plan(ap: apiary.Apiary, query: str) -> str:
-    return str(ap.sql("EXPLAIN " + query).to_arrow().to_pylist())
+    return str(ap.sql("EXPLAIN (FORMAT ENGINE) " + query).to_arrow().to_pylist())
 
 
 def test_a_short_name_finds_nothing_that_another_query_bound(ap: apiary.Apiary) -> None:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EXPLAIN says what a query reads and why, EXPLAIN ANALYZE what it did.
+
+Method: the numbers are held against what is counted otherwise: the cells of the Delta log, the rows
+of the answer, what APIARY_TIMING says was read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import apiary
+import pyarrow as pa
+import pytest
+
+
+@pytest.fixture
+def sales(ap: apiary.Apiary) -> apiary.Apiary:
+    """facts: ten cells of 100 ids; regions: one cell for each of three partitions."""
+    box = ap.create_hive("h").create_box("b")
+    facts = box.create_frame("facts", {"id": "int64", "region": "string"})
+    for cell in range(10):
+        ids = range(100 * cell, 100 * (cell + 1))
+        facts.write({"id": list(ids), "region": [f"r{i % 3}" for i in ids]})
+    regions = box.create_frame(
+        "regions", {"region": "string", "land": "string"}, partition_by=["land"]
+    )
+    regions.write({"region": ["r0", "r1", "r2"], "land": ["a", "b", "c"]})
+    ap.sql("USE h.b")
+    return ap
+
+
+def explained(ap: apiary.Apiary, query: str, analyze: bool = False, *given: Any) -> dict[str, Any]:
+    options = "(ANALYZE, FORMAT JSON)" if analyze else "(FORMAT JSON)"
+    table = pa.table(ap.sql(f"EXPLAIN {options} {query}", list(given) or None))
+    assert table.schema.names == ["plan"]
+    assert table.num_rows == 1
+    plan: dict[str, Any] = json.loads(table["plan"][0].as_py())
+    return plan
+
+
+def lines(ap: apiary.Apiary, query: str) -> list[str]:
+    table = pa.table(ap.sql(query))
+    assert table.schema.names == ["plan"]
+    return [str(line) for line in table["plan"].to_pylist()]
+
+
+def operators(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [found for one in plan for found in [one, *operators(one["children"])]]
+
+
+JOIN = (
+    "SELECT land, count(*) FROM facts JOIN regions USING (region)"
+    " WHERE id BETWEEN 150 AND 250 AND land < 'c' GROUP BY land"
+)
+
+
+def test_json_tells_of_frames_operators_and_phases(sales: apiary.Apiary) -> None:
+    plan = explained(sales, JOIN)
+    assert list(plan) == [
+        "kind",
+        "reason",
+        "analyzed",
+        "bees",
+        "memory_budget_bytes",
+        "frames",
+        "operators",
+        "phases_us",
+    ]
+    assert plan["kind"] == "local"
+    assert plan["analyzed"] is False
+    facts, regions = sorted(plan["frames"], key=lambda frame: str(frame["frame"]))
+    assert facts["frame"] == "facts"
+    assert facts["version"] == 10
+    assert (facts["cells"], facts["cells_kept"]) == (10, 2)
+    assert facts["cells_pruned"] == {"by_partition": 0, "by_statistics": 8}
+    assert facts["rows_kept"] == 200
+    assert 0 < facts["bytes_kept"] < facts["bytes"]
+    assert (regions["partitions"], regions["partitions_kept"]) == (3, 2)
+    assert regions["cells_pruned"] == {"by_partition": 1, "by_statistics": 0}
+    assert any("join" in one["name"] for one in operators(plan["operators"]))
+    assert all("rows" not in one for one in operators(plan["operators"]))
+    assert list(plan["phases_us"]) == ["parse", "discover", "plan", "bind"]
+
+
+def test_analyze_counts_what_the_query_did(sales: apiary.Apiary) -> None:
+    answer = pa.table(sales.sql(JOIN))
+    plan = explained(sales, JOIN, True)
+    assert plan["analyzed"] is True
+    assert plan["totals"]["rows"] == answer.num_rows == 2
+    assert plan["totals"]["peak_memory_bytes"] > 0
+    assert plan["totals"]["spill_bytes"] == 0
+    found = operators(plan["operators"])
+    assert found[0]["rows"] == answer.num_rows
+    assert all(one["seconds"] >= 0 for one in found)
+    scans = {one["rows"] for one in found if "parquet" in one["name"]}
+    assert scans == {101, 2}
+    assert plan["phases_us"]["execute"] > 0
+    assert any("region" in one["detail"] for one in found)
+
+
+def test_the_cells_kept_are_those_that_are_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("APIARY_TIMING", "1")
+    with apiary.Apiary("timed", tmp_path / "timed") as ap:
+        frame = ap.create_hive("h").create_box("b").create_frame("f", {"id": "int64"})
+        for cell in range(6):
+            frame.write({"id": [10 * cell, 10 * cell + 9]})
+        query = "SELECT id FROM h.b.f WHERE id > 35"
+        plan = explained(ap, query, True)
+        capfd.readouterr()
+        assert pa.table(ap.sql(query)).num_rows == plan["totals"]["rows"] == 5
+    read = re.findall(r"cells (\d+) of (\d+)", capfd.readouterr().err)
+    assert read == [(str(plan["frames"][0]["cells_kept"]), str(plan["frames"][0]["cells"]))]
+
+
+def test_parameters_prune_what_is_explained(sales: apiary.Apiary) -> None:
+    for analyze in (False, True):
+        plan = explained(sales, "SELECT * FROM facts WHERE id = $1", analyze, 150)
+        assert plan["frames"][0]["cells_kept"] == 1
+
+
+def test_the_past_and_the_present_of_a_frame_are_two(sales: apiary.Apiary) -> None:
+    plan = explained(
+        sales,
+        "SELECT * FROM facts AS n ANTI JOIN facts AS o AT (VERSION => 3) USING (id)"
+        " WHERE n.id < 100",
+    )
+    assert {frame["version"]: frame["cells_kept"] for frame in plan["frames"]} == {10: 1, 3: 3}
+
+
+def test_text_is_a_tree(sales: apiary.Apiary) -> None:
+    text = lines(sales, "EXPLAIN " + JOIN)
+    assert text[0].startswith("local: ")
+    assert "frame h.b.facts, version 10" in text
+    assert "  cells       2 of 10 (pruned: 8 by statistics)" in text
+    assert "  partitions  2 of 3" in text
+    assert any("└─ " in line for line in text)
+    assert all(len(line) <= 100 for line in text)
+    assert any(line.startswith("milliseconds: parse ") for line in text)
+    analyzed = lines(sales, "EXPLAIN ANALYZE " + JOIN)
+    assert re.match(r"answer: 2 rows, peak memory .+, spilled 0 bytes$", analyzed[-1])
+    heads = [line for line in analyzed if line.startswith("operators")]
+    assert len(heads) == 1
+    assert heads[0].split() == ["operators", "estimated", "rows", "time"]
+
+
+def test_frames_without_conditions_say_so(sales: apiary.Apiary) -> None:
+    assert "  cells       10 of 10 (no condition on it)" in lines(sales, "EXPLAIN FROM facts")
+    condition = lines(sales, "EXPLAIN SELECT * FROM facts WHERE id >= 0")
+    assert "  cells       10 of 10 (its condition rules out none)" in condition
+
+
+def test_queries_without_frames_and_pivots_are_explained(sales: apiary.Apiary) -> None:
+    assert explained(sales, "SELECT 42", True)["totals"]["rows"] == 1
+    pivot = "PIVOT (SELECT id % 2 AS k, region FROM facts) ON region IN ('r0', 'r1') USING count(*)"
+    assert explained(sales, pivot)["frames"][0]["cells_kept"] == 10
+
+
+def test_the_engine_shows_its_own_plan(sales: apiary.Apiary) -> None:
+    table = pa.table(sales.sql("EXPLAIN (FORMAT ENGINE) SELECT * FROM facts"))
+    assert table.schema.names == ["explain_key", "explain_value"]
+
+
+def test_what_cannot_run_cannot_be_explained(sales: apiary.Apiary) -> None:
+    with pytest.raises(apiary.errors.NotFound, match="nope"):
+        sales.sql("EXPLAIN SELECT * FROM h.b.nope")
+    with pytest.raises(apiary.SqlError, match="no_column"):
+        sales.sql("EXPLAIN ANALYZE SELECT no_column FROM facts")
+    with pytest.raises(apiary.SqlError, match="Could not convert"):
+        sales.sql("EXPLAIN ANALYZE SELECT region::INTEGER FROM facts")
+    with pytest.raises(apiary.errors.SqlSyntaxError, match="TEXT, JSON or ENGINE"):
+        sales.sql("EXPLAIN (FORMAT yaml) SELECT 1")
+    assert pa.table(sales.sql("SELECT count(*) AS n FROM facts")).to_pylist() == [{"n": 1000}]
