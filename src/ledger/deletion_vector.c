@@ -264,8 +264,8 @@ bool ap_deletion_vector_path(struct ap_buffer *out, struct ap_text path_or_inlin
   return valid;
 }
 
-/* CRC-32 of IEEE 802.3, bit by bit: vectors are small. */
-static uint32_t crc32_of(struct ap_text bytes) {
+/* Bit by bit: vectors are small. */
+uint32_t ap_deletion_vector_checksum(struct ap_text bytes) {
   uint32_t crc = 0xffffffffu;
   for (size_t i = 0; i < bytes.size; i++) {
     crc ^= (unsigned char)bytes.data[i];
@@ -296,7 +296,7 @@ static ap_status read_frame(struct ap_store *store, struct ap_text key,
   }
   *out_bytes = (struct ap_text){frame->data + FRAME_BYTES, (size_t)vector->size_bytes};
   uint32_t stated = read_u32_big(frame->data + FRAME_BYTES + vector->size_bytes);
-  if (crc32_of(*out_bytes) != stated) {
+  if (ap_deletion_vector_checksum(*out_bytes) != stated) {
     return AP_FAIL(err, AP_CORRUPT,
                    "%.*s: the checksum of the deletion vector at offset %" PRId64 " does not match",
                    AP_TEXT_ARG(key), offset);

@@ -290,3 +290,34 @@ ap_status ap_ledger_deleted_rows(struct ap_ledger *ledger, const struct ap_cell 
   return ap_deletion_vector_read(ledger->source.store, ledger->source.prefix, cell, arena, out_rows,
                                  out_count, err);
 }
+
+ap_status ap_ledger_write_deleted_rows(struct ap_ledger *ledger, const struct ap_deleted_rows *sets,
+                                       uint32_t count, struct ap_arena *arena,
+                                       struct ap_deletion_vector *out_vectors,
+                                       struct ap_text *out_key, ap_error *err) {
+  const struct ap_log_source *source = &ledger->source;
+  return ap_deletion_vectors_write(source->store, source->env->random, source->prefix, sets, count,
+                                   arena, out_vectors, out_key, err);
+}
+
+ap_status ap_ledger_mark_cell(struct ap_cell *cell, const struct ap_deletion_vector *vector,
+                              struct ap_arena *arena, struct ap_cell_draft *out_draft,
+                              ap_error *err) {
+  int64_t rows = -1;
+  struct ap_text statistics = {"", 0};
+  AP_TRY(ap_snapshot_cell_rows(cell, arena->allocator, &rows, err));
+  AP_TRY(ap_deletion_vector_statistics(cell, arena, &statistics, err));
+  if (rows < 0 || statistics.size == 0) {
+    return AP_FAIL(err, AP_UNSUPPORTED, "cell '%.*s' has no statistics that tell its rows",
+                   AP_TEXT_ARG(cell->path));
+  }
+  *out_draft = (struct ap_cell_draft){.again = cell,
+                                      .path = cell->path,
+                                      .size_bytes = cell->size_bytes,
+                                      .row_count = 0,
+                                      .partition_count = cell->partition_count,
+                                      .partition_values = cell->partition_values,
+                                      .statistics_json = statistics,
+                                      .deletion_vector = *vector};
+  return AP_OK;
+}

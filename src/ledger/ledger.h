@@ -231,4 +231,27 @@ AP_MUST_CHECK ap_status ap_ledger_deleted_rows(struct ap_ledger *ledger, const s
                                                struct ap_arena *arena, const uint64_t **out_rows,
                                                uint64_t *out_count, ap_error *err);
 
+/* Rows of a cell that shall be gone: ascending, at least one. */
+struct ap_deleted_rows {
+  const uint64_t *rows;
+  uint64_t count;
+};
+
+/* Write the deletion vectors of a commit, all into one object, the small ones into the log. A
+ * commit of kind REWRITE then takes the cells away and adds them again (ap_cell_draft.again) with
+ * their vectors and statistics. *out_key: the object, to be removed when the commit fails; empty:
+ * none. Memory is the arena's. */
+AP_MUST_CHECK ap_status ap_ledger_write_deleted_rows(struct ap_ledger *ledger,
+                                                     const struct ap_deleted_rows *sets,
+                                                     uint32_t count, struct ap_arena *arena,
+                                                     struct ap_deletion_vector *out_vectors,
+                                                     struct ap_text *out_key, ap_error *err);
+
+/* The add of a cell with more rows gone: a draft for such a commit. AP_UNSUPPORTED: its statistics
+ * do not tell its rows, so that it must be written anew. */
+AP_MUST_CHECK ap_status ap_ledger_mark_cell(struct ap_cell *cell,
+                                            const struct ap_deletion_vector *vector,
+                                            struct ap_arena *arena, struct ap_cell_draft *out_draft,
+                                            ap_error *err);
+
 #endif
