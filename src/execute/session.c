@@ -119,6 +119,8 @@ static ap_status run_statement(struct ap_statement_run *run, struct ArrowArraySt
       return ap_run_show_views(run, out, err);
     case AP_STATEMENT_SHOW_CREATE:
       return ap_run_show_create(run, out, err);
+    case AP_STATEMENT_SHOW_CHANGES:
+      return ap_run_show_changes(run, out, err);
     case AP_STATEMENT_DESCRIBE:
       return ap_run_describe(run, out, err);
     case AP_STATEMENT_CREATE_VIEW:

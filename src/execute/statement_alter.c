@@ -7,6 +7,7 @@
 #include "execute/statement_run.h"
 
 #include "cell/expression.h"
+#include "execute/changes.h"
 #include "execute/report.h"
 #include "execute/rules.h"
 #include "ledger/alter.h"
@@ -250,4 +251,16 @@ ap_status ap_run_alter(struct ap_statement_run *run, struct ArrowArrayStream *ou
   ap_snapshot_release(alter.snapshot);
   ap_node_release_frame(node, alter.frame);
   return status;
+}
+
+ap_status ap_run_show_changes(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                              ap_error *err) {
+  const struct ap_statement_changes *changes = run->statement->changes;
+  struct ap_changes_request request = {.from_version = changes->from_version,
+                                       .to_version = changes->to_version,
+                                       .from_time = changes->from_time,
+                                       .to_time = changes->to_time,
+                                       .control = run->request->control};
+  AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
+  return ap_changes(run->session->node, &request, out, err);
 }

@@ -56,6 +56,9 @@ AP_MUST_CHECK ap_status ap_run_create(struct ap_statement_run *run, struct Arrow
                                       ap_error *err);
 AP_MUST_CHECK ap_status ap_run_drop(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                     ap_error *err);
+/* statement_alter.c */
+AP_MUST_CHECK ap_status ap_run_show_changes(struct ap_statement_run *run,
+                                            struct ArrowArrayStream *out, ap_error *err);
 /* statement_create.c: what CREATE FRAME says beside names and types, into the request. */
 AP_MUST_CHECK ap_status ap_run_read_rules(const struct ap_statement_run *run,
                                           struct ap_frame_request *request, ap_error *err);

@@ -25,6 +25,7 @@ static const struct action_name action_names[] = {
     {"commitInfo", AP_ACTION_COMMIT_INFO},
     {"checkpointMetadata", AP_ACTION_CHECKPOINT_METADATA},
     {"sidecar", AP_ACTION_SIDECAR},
+    {"cdc", AP_ACTION_CDC},
 };
 
 static ap_status decode_file(struct ap_arena *arena, struct ap_action *action, bool is_add,
@@ -83,6 +84,7 @@ static ap_status decode_value(struct ap_arena *arena, struct ap_action *action, 
     case AP_ACTION_ADD:
       return decode_file(arena, action, true, err);
     case AP_ACTION_REMOVE:
+    case AP_ACTION_CDC:
       return decode_file(arena, action, false, err);
     case AP_ACTION_TXN:
       return decode_txn(action, err);
@@ -222,7 +224,7 @@ static ap_status decode_statistics(struct ap_arena *arena, const struct ap_json 
 
 static ap_status decode_file(struct ap_arena *arena, struct ap_action *action, bool is_add,
                              ap_error *err) {
-  const char *name = is_add ? "add" : "remove";
+  const char *name = is_add ? "add" : action->kind == AP_ACTION_CDC ? "cdc" : "remove";
   const struct ap_json *value = action->value;
   struct ap_file_action *file = &action->file;
   struct ap_text uri = {NULL, 0};

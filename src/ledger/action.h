@@ -13,7 +13,7 @@
 #include "cell/cell.h"
 
 enum ap_action_kind {
-  AP_ACTION_UNKNOWN, /* skipped: unknown names, and "cdc" */
+  AP_ACTION_UNKNOWN, /* skipped: unknown names */
   AP_ACTION_ADD,
   AP_ACTION_REMOVE,
   AP_ACTION_METADATA,
@@ -23,9 +23,10 @@ enum ap_action_kind {
   AP_ACTION_COMMIT_INFO,
   AP_ACTION_CHECKPOINT_METADATA,
   AP_ACTION_SIDECAR,
+  AP_ACTION_CDC, /* a file of changed rows; no part of the table */
 };
 
-/* add and remove */
+/* add, remove and cdc */
 struct ap_file_action {
   struct ap_text path;                    /* decoded */
   int64_t size_bytes;                     /* add: required; remove: -1 when absent */

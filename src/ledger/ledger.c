@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "ledger/alter.h"
+#include "ledger/changes_source.h"
 #include "ledger/checkpoint.h"
 #include "ledger/commit.h"
 #include "ledger/deletion_vector.h"
@@ -320,4 +321,54 @@ ap_status ap_ledger_mark_cell(struct ap_cell *cell, const struct ap_deletion_vec
                                       .statistics_json = statistics,
                                       .deletion_vector = *vector};
   return AP_OK;
+}
+
+struct timestamps {
+  int64_t from;
+  int64_t end;
+  int64_t *values;
+};
+
+static ap_status keep_timestamp(void *context, const struct ap_history_entry *entry,
+                                ap_error *err) {
+  struct timestamps *timestamps = context;
+  (void)err;
+  if (entry->version < timestamps->from) return AP_END;
+  if (entry->version <= timestamps->end) {
+    timestamps->values[entry->version - timestamps->from] = entry->timestamp_ms;
+  }
+  return AP_OK;
+}
+
+/* The first version must be of a table with a feed; later ones are looked at as they are read. */
+static ap_status check_feed(struct ap_ledger *ledger, int64_t version, ap_error *err) {
+  struct ap_snapshot *first = NULL;
+  AP_TRY(ap_ledger_snapshot(ledger, AP_AT_VERSION, version, &first, err));
+  struct ap_text enabled = ap_snapshot_property(first, "delta.enableChangeDataFeed");
+  bool has_feed = ap_text_equal_ignoring_case(enabled, AP_TEXT("true"));
+  ap_snapshot_release(first);
+  if (has_feed) return AP_OK;
+  ap_status status =
+      AP_FAIL(err, AP_STATE, "version %" PRId64 " was written without a change feed", version);
+  ap_error_hint(err,
+                "changes are told from the version on that sets 'delta.enableChangeDataFeed' = "
+                "'true'");
+  return status;
+}
+
+ap_status ap_ledger_changes(struct ap_ledger *ledger, struct ap_snapshot *end, int64_t from,
+                            struct ap_arena *arena, struct ap_change_feed *out_feed,
+                            ap_error *err) {
+  *out_feed = (struct ap_change_feed){0};
+  if (from < 0 || from > end->version) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT,
+                   "version %" PRId64 " does not lie between 0 and version %" PRId64, from,
+                   end->version);
+  }
+  AP_TRY(check_feed(ledger, from, err));
+  struct timestamps timestamps = {.from = from, .end = end->version};
+  timestamps.values = AP_ARENA_ARRAY(arena, int64_t, (size_t)(end->version - from) + 1);
+  if (!timestamps.values) return AP_FAIL_MEMORY(err);
+  AP_TRY(ap_ledger_history(ledger, 0, keep_timestamp, &timestamps, err));
+  return ap_changes_read(&ledger->source, end, from, timestamps.values, arena, out_feed, err);
 }

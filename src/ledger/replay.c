@@ -142,6 +142,7 @@ static ap_status scan_action(struct ap_replay *replay, const struct ap_action *a
       return add_sidecar(replay, action->sidecar.path, err);
     case AP_ACTION_ADD:
     case AP_ACTION_REMOVE:
+    case AP_ACTION_CDC:
     case AP_ACTION_UNKNOWN:
       break;
   }

@@ -19,11 +19,12 @@ enum ap_statement_kind {
   AP_STATEMENT_USE,            /* scope says what was named; HIVE, BOX or UNSPECIFIED (one or two
                                   parts: a hive, a box of the current hive, or hive.box) */
   AP_STATEMENT_SHOW_HIVES,
-  AP_STATEMENT_SHOW_BOXES,  /* IN hive */
-  AP_STATEMENT_SHOW_FRAMES, /* IN box | hive.box | hive */
-  AP_STATEMENT_SHOW_VIEWS,  /* likewise */
-  AP_STATEMENT_SHOW_CREATE, /* a frame or view: name */
-  AP_STATEMENT_DESCRIBE,    /* a frame */
+  AP_STATEMENT_SHOW_BOXES,   /* IN hive */
+  AP_STATEMENT_SHOW_FRAMES,  /* IN box | hive.box | hive */
+  AP_STATEMENT_SHOW_VIEWS,   /* likewise */
+  AP_STATEMENT_SHOW_CREATE,  /* a frame or view: name */
+  AP_STATEMENT_SHOW_CHANGES, /* of a frame: changes */
+  AP_STATEMENT_DESCRIBE,     /* a frame */
   AP_STATEMENT_CREATE_HIVE,
   AP_STATEMENT_CREATE_BOX,
   AP_STATEMENT_CREATE_FRAME, /* columns, frame */
@@ -111,8 +112,9 @@ struct ap_statement {
   const struct ap_text *partition_by; /* PARTITIONED BY (a, b) | PARTITION BY (a, b) */
   uint32_t partition_count;
   struct ap_statement_maintenance maintenance;
-  const struct ap_statement_frame *frame; /* CREATE FRAME (..) */
-  const struct ap_statement_alter *alter; /* ALTER FRAME */
+  const struct ap_statement_frame *frame;     /* CREATE FRAME (..) */
+  const struct ap_statement_alter *alter;     /* ALTER FRAME */
+  const struct ap_statement_changes *changes; /* SHOW CHANGES */
 };
 
 /* Split a text at semicolons that end statements (quotes, comments and dollar quotes respected) and

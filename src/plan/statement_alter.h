@@ -9,6 +9,7 @@
 #include "base/text.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum ap_alter_action {
   AP_ALTER_ACTION_ADD_COLUMNS,
@@ -73,6 +74,14 @@ struct ap_statement_frame {
   const struct ap_statement_property *properties;
   uint32_t property_count;
   struct ap_text comment;
+};
+
+/* SHOW CHANGES */
+struct ap_statement_changes {
+  int64_t from_version; /* -1: from_time */
+  int64_t to_version;   /* -1: to_time; empty: the latest */
+  struct ap_text from_time;
+  struct ap_text to_time;
 };
 
 #endif

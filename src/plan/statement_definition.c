@@ -97,6 +97,7 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
   if (ap_parser_take_word(parser, "CREATE")) return ap_statement_parse_show_create(parser);
+  if (ap_parser_take_word(parser, "CHANGES")) return ap_statement_parse_changes(parser);
   enum object object = object_of(ap_parser_peek(parser), true);
   if (object == OBJECT_NONE) {
     const char *plurals[COUNT_OF(object_words)];

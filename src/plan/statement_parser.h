@@ -81,6 +81,8 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_drop(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_alter(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_comment(struct ap_statement_parser *parser);
+/* Behind SHOW CHANGES. */
+ap_status ap_statement_parse_changes(struct ap_statement_parser *parser);
 
 /* statement_maintenance.c */
 ap_status ap_statement_parse_optimize(struct ap_statement_parser *parser);

@@ -434,3 +434,71 @@ def test_wider_types(
     schema = json.loads(log_entry(frame, 3)["metaData"]["schemaString"])
     assert len(schema["fields"][0]["metadata"]["delta.typeChanges"]) == 1
     assert "typeWidening" in log_entry(frame, 2)["protocol"]["readerFeatures"]
+
+
+# -------------------------------------------------------------------------------- change data feed
+
+
+def changes_by_deltalake(frame: apiary.Frame, start: int, end: int) -> list[dict[str, Any]]:
+    table = deltalake.DeltaTable(location(frame))
+    return pa.table(
+        table.load_cdf(starting_version=start, ending_version=end).read_all()
+    ).to_pylist()
+
+
+def check_changes(ap: apiary.Apiary, frame: apiary.Frame, start: int, end: int) -> list[Any]:
+    """Deltalake tells the same changes; they are given without their times."""
+    found = ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION {start} TO VERSION {end}").to_arrow()
+    ours = found.to_pylist()
+    theirs = changes_by_deltalake(frame, start, end)
+    for row in [*ours, *theirs]:
+        moment = row.pop("_commit_timestamp")
+        assert moment.year >= 2024
+    names = list(ours[0]) if ours else []
+    assert sorted_rows(ours) == sorted_rows([{name: row[name] for name in names} for row in theirs])
+    return ours
+
+
+def test_show_changes(ap: apiary.Apiary, box: apiary.Box) -> None:
+    ap.sql(
+        f"""CREATE FRAME {FRAME} (id bigint, word text) PARTITIONED BY (word)
+        TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"""
+    )
+    frame = box.frame("f")
+    frame.write({"id": [1, 2], "word": ["a", "b"]})
+    frame.write({"id": [3], "word": ["a"]})
+    frame.overwrite({"id": [4], "word": ["a"]}, where="word = 'a'")
+    path = location(frame)
+    # change files, as another engine writes them
+    deltalake.DeltaTable(path).update(updates={"id": "id + 10"}, predicate="word = 'b'")
+    deltalake.DeltaTable(path).delete("id = 4")
+    told = check_changes(ap, frame, 1, 5)
+    assert sorted(
+        (row["_commit_version"], row["_change_type"], row["id"], row["word"]) for row in told
+    ) == [
+        (1, "insert", 1, "a"),
+        (1, "insert", 2, "b"),
+        (2, "insert", 3, "a"),
+        (3, "delete", 1, "a"),
+        (3, "delete", 3, "a"),
+        (3, "insert", 4, "a"),
+        (4, "update_postimage", 12, "b"),
+        (4, "update_preimage", 2, "b"),
+        (5, "delete", 4, "a"),
+    ]
+    assert [row["_commit_version"] for row in told] == sorted(
+        row["_commit_version"] for row in told
+    )
+    check_changes(ap, frame, 3, 3)
+    latest = ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 5").to_arrow().to_pylist()
+    assert [row["id"] for row in latest] == [4]
+    by_time = ap.sql(f"SHOW CHANGES FOR {FRAME} FROM TIMESTAMP '2020-01-01'").to_arrow()
+    assert by_time.num_rows == len(told)
+    with pytest.raises(apiary.InvalidArgument, match="version 9 does not lie"):
+        ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 9")
+    ap.sql(f"ALTER FRAME {FRAME} SET TBLPROPERTIES ('delta.enableChangeDataFeed' = 'false')")
+    frame.write({"id": [5], "word": ["a"]})
+    with pytest.raises(apiary.StateError, match="version 6 was written without a change feed"):
+        ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 3")
+    with pytest.raises(apiary.StateError, match="version 7 was written without a change feed"):
+        ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 7")
