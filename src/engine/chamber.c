@@ -187,6 +187,7 @@ void ap_chamber_release(struct ap_chamber *chamber) {
   AP_ASSERT(!chamber->source);
   ap_chamber_set_alarm(chamber, 0);
   ap_chamber_detach_retired(chamber);
+  ap_chamber_forget_options(chamber);
   if (chamber->spare) {
     if (chamber->broken) {
       engine->codec_chamber = NULL;

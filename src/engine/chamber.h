@@ -74,6 +74,7 @@ struct ap_chamber {
   bool keeps_expressions;       /* the engine's rewriting of expressions is off */
   struct ap_attached_copy attached[AP_COPIES_ATTACHED_MAX];
   uint32_t attached_count;
+  bool has_options; /* a session's options are set */
 };
 
 struct ap_engine {
@@ -131,6 +132,9 @@ void ap_engine_stop_alarms(struct ap_engine *engine);
 
 /* parse.c: AP_INVALID_ARGUMENT when the text is too long or no UTF-8 text. */
 AP_MUST_CHECK ap_status ap_chamber_check_statement(struct ap_text sql, ap_error *err);
+
+/* options.c */
+void ap_chamber_forget_options(struct ap_chamber *chamber);
 
 /* parameters.c */
 AP_MUST_CHECK ap_status ap_parameters_bind(struct ap_chamber *chamber,

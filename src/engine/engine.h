@@ -113,6 +113,11 @@ void ap_engine_append_path(struct ap_buffer *out, struct ap_text path);
 AP_MUST_CHECK ap_status ap_chamber_set_rewriting(struct ap_chamber *chamber, bool may_rewrite,
                                                  ap_error *err);
 
+/* Options of the engine until the chamber is released, as SQL: "SET default_order = 'DESC';" and
+ * others that sessions may set; empty: none. */
+AP_MUST_CHECK ap_status ap_chamber_set_options(struct ap_chamber *chamber, struct ap_text settings,
+                                               ap_error *err);
+
 enum ap_parameter_kind {
   AP_PARAMETER_NULL,
   AP_PARAMETER_BOOLEAN,      /* i64 */
@@ -259,6 +264,12 @@ AP_MUST_CHECK ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_
                                           const char *path, const char *format,
                                           const struct ap_run_control *control, int64_t *out_rows,
                                           ap_error *err);
+/* The same with options of the engine's COPY instead of the usual ones; empty: those. */
+AP_MUST_CHECK ap_status ap_chamber_export_as(struct ap_chamber *chamber, struct ap_text query,
+                                             const char *path, const char *format,
+                                             struct ap_text options,
+                                             const struct ap_run_control *control,
+                                             int64_t *out_rows, ap_error *err);
 
 /* "v1.5.5". Static memory. */
 const char *ap_engine_library_version(void);

@@ -77,13 +77,16 @@ ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
   ap_status status = AP_OK;
   if (duckdb_prepare(chamber->connection, text, &statement) != DuckDBSuccess) {
     status = ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
-  } else if (duckdb_prepared_statement_type(statement) != DUCKDB_STATEMENT_TYPE_SELECT ||
-             duckdb_prepared_statement_column_count(statement) != count) {
-    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "not %u expressions", count);
+  } else if (duckdb_prepared_statement_type(statement) != DUCKDB_STATEMENT_TYPE_SELECT) {
+    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "no expressions");
   }
   if (status == AP_OK) status = bind_used(chamber, statement, parameters, parameter_count, err);
   if (status == AP_OK) {
     status = ap_chamber_execute(chamber, statement, false, control, &result, err);
+  }
+  if (status == AP_OK && duckdb_column_count(&result) != count) {
+    duckdb_destroy_result(&result); /* with parameters only the result tells */
+    status = AP_FAIL(err, AP_INVALID_ARGUMENT, "not %u expressions", count);
   }
   if (status == AP_OK) {
     status = copy_row(chamber, &result, arena, out_values, count, err);

@@ -26,9 +26,10 @@ static ap_status read_count(struct ap_chamber *chamber, duckdb_result *result, i
   return AP_OK;
 }
 
-ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_text query, const char *path,
-                            const char *format, const struct ap_run_control *control,
-                            int64_t *out_rows, ap_error *err) {
+ap_status ap_chamber_export_as(struct ap_chamber *chamber, struct ap_text query, const char *path,
+                               const char *format, struct ap_text given,
+                               const struct ap_run_control *control, int64_t *out_rows,
+                               ap_error *err) {
   const char *options = options_of(format);
   if (!options) {
     (void)AP_FAIL(err, AP_UNSUPPORTED, "files of format '%s' cannot be written", format);
@@ -43,7 +44,11 @@ ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_text query, co
   ap_buffer_append_text(&sql, query);
   ap_buffer_append_string(&sql, "\n) TO ");
   ap_buffer_append_literal(&sql, ap_text_of(path));
-  ap_buffer_append_format(&sql, " (%s)", options);
+  if (given.size > 0) {
+    ap_buffer_append_format(&sql, " (FORMAT %s, %.*s)", format, AP_TEXT_ARG(given));
+  } else {
+    ap_buffer_append_format(&sql, " (%s)", options);
+  }
   ap_status status = ap_buffer_check(&sql, err);
   duckdb_result result = {0};
   if (status == AP_OK) {
@@ -55,4 +60,11 @@ ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_text query, co
   }
   ap_buffer_deinit(&sql);
   return status;
+}
+
+ap_status ap_chamber_export(struct ap_chamber *chamber, struct ap_text query, const char *path,
+                            const char *format, const struct ap_run_control *control,
+                            int64_t *out_rows, ap_error *err) {
+  const struct ap_text usual = {0};
+  return ap_chamber_export_as(chamber, query, path, format, usual, control, out_rows, err);
 }

@@ -52,6 +52,12 @@ static ap_status append_column_types(struct import_run *run, ap_error *err) {
 
 /* Without it, the engine may take each line of a ragged file for one field. */
 static ap_status append_separator(struct import_run *run, ap_error *err) {
+  if (run->request->delimiter.size > 0) {
+    if (run->request->delimiter.size == 1) run->separator = run->request->delimiter.data[0];
+    ap_buffer_append_string(&run->query, ", delim = ");
+    ap_buffer_append_literal(&run->query, run->request->delimiter);
+    return AP_OK;
+  }
   const struct ap_env *env = ap_node_env(run->node);
   AP_TRY(ap_csv_separator(env->files, env->allocator, run->files.paths, run->files.count,
                           &run->separator, err));
@@ -93,6 +99,23 @@ static void append_paths(struct import_run *run) {
   ap_buffer_deinit(&path);
 }
 
+/* header = false, names = [..]: the frame's columns. */
+static ap_status append_column_names(struct import_run *run, ap_error *err) {
+  struct ap_snapshot *snapshot = NULL;
+  if (run->frame == NULL) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "a file without a header for a frame to be created");
+  }
+  AP_TRY(ap_frame_latest(run->frame, &snapshot, err));
+  ap_buffer_append_string(&run->query, ", header = false, names = [");
+  for (uint32_t i = 0; i < snapshot->schema.field_count; ++i) {
+    if (i > 0) ap_buffer_append_string(&run->query, ", ");
+    ap_buffer_append_literal(&run->query, snapshot->schema.fields[i].name);
+  }
+  ap_buffer_append_string(&run->query, "]");
+  ap_snapshot_release(snapshot);
+  return AP_OK;
+}
+
 static ap_status build_query(struct import_run *run, ap_error *err) {
   struct ap_buffer *query = &run->query;
   enum ap_file_format format = run->files.format;
@@ -107,6 +130,7 @@ static ap_status build_query(struct import_run *run, ap_error *err) {
     return ap_buffer_check(query, err);
   }
   AP_TRY(append_separator(run, err));
+  if (run->request->without_header) AP_TRY(append_column_names(run, err));
   /* Else the engine passes over the rows before the first that fits the most. */
   ap_buffer_append_string(query, ", skip = 0");
   AP_TRY(append_column_types(run, err));

@@ -17,6 +17,8 @@ struct ap_import_request {
   const struct ap_text *partition_by;
   uint32_t partition_by_count;
   struct ap_text null_text; /* CSV: means null, as an empty field does; empty: none */
+  struct ap_text delimiter; /* CSV: between fields; empty: found */
+  bool without_header;      /* CSV: the first row is one of values, in the order of the columns */
   bool create;
   enum ap_commit_kind kind;
   const struct ap_run_control *control;

@@ -184,6 +184,7 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   for (uint32_t i = 0; i < run->choices.count; ++i) {
     AP_TRY(bind_frame(run, &run->choices.items[i], err));
   }
+  AP_TRY(ap_chamber_set_options(run->chamber, run->request->engine_options, err));
   AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
   AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.is_rewritten_wrongly, err));
   AP_TRY(ap_choices_check_clock(run->node, &run->choices, err));
@@ -264,8 +265,9 @@ ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
 static ap_status try_export(struct ap_query_run *run, const char *path, const char *format,
                             int64_t *out_rows, ap_error *err) {
   AP_TRY(ap_query_run_prepare(run, err));
-  ap_status status = ap_chamber_export(run->chamber, ap_query_run_text(run), path, format,
-                                       run->request->control, out_rows, err);
+  ap_status status =
+      ap_chamber_export_as(run->chamber, ap_query_run_text(run), path, format,
+                           run->request->export_options, run->request->control, out_rows, err);
   return status == AP_OK ? AP_OK : ap_query_run_failure(run, status, err);
 }
 

@@ -16,6 +16,8 @@ struct ap_query_request {
   struct ap_text body; /* the query in it, whose tables are looked up (EXPLAIN: without the head) */
   struct ap_text hive; /* defaults for unqualified names; may be empty */
   struct ap_text box;
+  struct ap_text engine_options;      /* as ap_chamber_set_options takes them; empty: none */
+  struct ap_text export_options;      /* as ap_chamber_export takes them; empty: the usual ones */
   const struct ap_view_chain *within; /* the view that the query is to become; NULL: none */
   const struct ap_parameter *parameters;
   uint32_t parameter_count;

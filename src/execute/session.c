@@ -26,7 +26,9 @@ ap_status ap_sql_session_create(struct ap_node *node, struct ap_sql_session **ou
 }
 
 void ap_sql_session_destroy(struct ap_sql_session *session) {
-  if (session != NULL) ap_free(ap_node_env(session->node)->allocator, session);
+  if (session == NULL) return;
+  ap_session_forget_prepared(session);
+  ap_free(ap_node_env(session->node)->allocator, session);
 }
 
 const char *ap_sql_session_hive(const struct ap_sql_session *session) {
@@ -41,7 +43,7 @@ struct ap_node *ap_sql_session_node(struct ap_sql_session *session) {
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
-static void as_query(const struct ap_statement_run *run, struct ap_query_request *out_query) {
+void ap_run_as_query(const struct ap_statement_run *run, struct ap_query_request *out_query) {
   const struct ap_statement *statement = run->statement;
   bool has_body = statement->kind != AP_STATEMENT_QUERY;
   *out_query = (struct ap_query_request){
@@ -52,6 +54,7 @@ static void as_query(const struct ap_statement_run *run, struct ap_query_request
       .parameters = run->is_last ? run->request->parameters : NULL,
       .parameter_count = run->is_last ? run->request->parameter_count : 0,
       .control = run->request->control,
+      .engine_options = ap_text_of(run->session->engine_options),
   };
 }
 
@@ -73,9 +76,8 @@ static ap_status refuse(const struct ap_statement *statement, ap_error *err) {
       {"DELETE", AP_WRITING_HINT},
       {"MERGE", AP_WRITING_HINT},
       {"TRUNCATE", AP_WRITING_HINT},
-      {"COPY",
-       "files are read by 'apiary import' and written by 'apiary export', and in Python by "
-       "import_files and export"},
+      {"SET VARIABLE", "PREPARE a statement with $1, or give parameters with the call"},
+      {"PRAGMA", "SHOW ALL lists the options that SET changes"},
   };
   ap_status status = AP_FAIL(err, AP_UNSUPPORTED, "%.*s statements are not supported",
                              AP_TEXT_ARG(statement->head));
@@ -92,18 +94,39 @@ static ap_status run_explain(struct ap_statement_run *run, struct ArrowArrayStre
                              ap_error *err) {
   struct ap_explain_request request = {.analyze = run->statement->analyze,
                                        .format = run->statement->explain_format};
-  as_query(run, &request.query);
+  ap_run_as_query(run, &request.query);
   request.query.text = request.query.body;
   return ap_query_explain(run->session->node, &request, run->timing, out, err);
 }
 
-static ap_status run_statement(struct ap_statement_run *run, struct ArrowArrayStream *out,
-                               ap_error *err) {
+static ap_status run_of_session(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                ap_error *err) {
+  switch (run->statement->kind) {
+    case AP_STATEMENT_SET:
+      return ap_run_set(run, out, err);
+    case AP_STATEMENT_RESET:
+      return ap_run_reset(run, out, err);
+    case AP_STATEMENT_SHOW_OPTION:
+      return ap_run_show_option(run, out, err);
+    case AP_STATEMENT_PREPARE:
+      return ap_run_prepare(run, out, err);
+    case AP_STATEMENT_EXECUTE:
+      return ap_run_execute(run, out, err);
+    case AP_STATEMENT_DEALLOCATE:
+      return ap_run_deallocate(run, out, err);
+    default:
+      break;
+  }
+  return refuse(run->statement, err);
+}
+
+ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                           ap_error *err) {
   struct ap_query_request query;
   switch (run->statement->kind) {
     case AP_STATEMENT_QUERY:
     case AP_STATEMENT_DESCRIBE_QUERY:
-      as_query(run, &query);
+      ap_run_as_query(run, &query);
       return ap_query(run->session->node, &query, run->timing, out, err);
     case AP_STATEMENT_EXPLAIN:
       return run_explain(run, out, err);
@@ -147,11 +170,30 @@ static ap_status run_statement(struct ap_statement_run *run, struct ArrowArraySt
       return ap_run_check(run, out, err);
     case AP_STATEMENT_ANALYZE:
       return ap_run_analyze(run, out, err);
-    case AP_STATEMENT_ENGINE_SET:
-    case AP_STATEMENT_REFUSED:
+    case AP_STATEMENT_HISTORY:
+      return ap_run_history(run, out, err);
+    case AP_STATEMENT_COPY_FROM:
+      return ap_run_copy_from(run, out, err);
+    case AP_STATEMENT_COPY_TO:
+      return ap_run_copy_to(run, out, err);
+    default:
       break;
   }
-  return refuse(run->statement, err);
+  return run_of_session(run, out, err);
+}
+
+/* The request with the session's time-out from now on, when that is the earlier one. */
+static void limit_time(struct ap_statement_run *run, struct ap_sql_request *request,
+                       struct ap_run_control *control) {
+  int64_t timeout_ms = ap_session_timeout_ms(run->session);
+  if (timeout_ms == 0) return;
+  *control = request->control != NULL ? *request->control : (struct ap_run_control){0};
+  const struct ap_env *env = ap_node_env(run->session->node);
+  int64_t deadline_us = ap_clock_monotonic_us(env->clock) + timeout_ms * 1000;
+  if (control->deadline_us == 0 || deadline_us < control->deadline_us) {
+    control->deadline_us = deadline_us;
+  }
+  request->control = control;
 }
 
 /* A statement whose result nobody asked for runs to its end all the same. */
@@ -192,12 +234,20 @@ static void place_error(const struct ap_statement *statement, ap_error *err) {
 
 static ap_status run_all(struct ap_statement_run *run, const struct ap_statement *statements,
                          uint32_t count, struct ArrowArrayStream *out_stream, ap_error *err) {
+  const struct ap_sql_request *whole = run->request;
   for (uint32_t i = 0; i < count; ++i) {
     struct ArrowArrayStream stream = {0};
+    struct ap_sql_request request = *whole;
+    struct ap_run_control control;
+    limit_time(run, &request, &control);
+    run->request = &request;
+    ap_session_engine_options(run->session, run->session->engine_options,
+                              sizeof run->session->engine_options);
     run->statement = &statements[i];
     run->is_last = i + 1 == count;
-    ap_status status = run_statement(run, run->is_last ? out_stream : &stream, err);
+    ap_status status = ap_run_statement(run, run->is_last ? out_stream : &stream, err);
     if (status == AP_OK && !run->is_last) status = drain(&stream, err);
+    run->request = whole;
     if (status != AP_OK) {
       place_error(run->statement, err);
       return status;
@@ -260,7 +310,7 @@ ap_status ap_sql_export(struct ap_sql_session *session, const struct ap_sql_requ
                                          .statement = &statements[0],
                                          .is_last = true,
                                          .arena = &arena};
-    as_query(&run, &query);
+    ap_run_as_query(&run, &query);
     status = ap_query_export(session->node, &query, path, format, out_rows, err);
   }
   ap_arena_deinit(&arena);

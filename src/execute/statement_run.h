@@ -14,10 +14,22 @@
 #include "execute/session.h"
 #include "plan/statement.h"
 
+enum {
+  AP_SESSION_OPTION_COUNT = 4,
+  AP_SESSION_OPTION_BYTES = 32,     /* of a value, its NUL included */
+  AP_PREPARED_STATEMENTS_MAX = 1000 /* of a session */
+};
+
+struct ap_prepared; /* statement_prepare.c */
+
 struct ap_sql_session {
   struct ap_node *node;
   char hive[AP_NAME_BYTES_MAX + 1];
   char box[AP_NAME_BYTES_MAX + 1];
+  char options[AP_SESSION_OPTION_COUNT][AP_SESSION_OPTION_BYTES]; /* empty: as at first */
+  char engine_options[4 * AP_SESSION_OPTION_BYTES + 128];         /* as the next query sets them */
+  struct ap_prepared *prepared;
+  uint32_t prepared_count;
 };
 
 struct ap_statement_run {
@@ -80,6 +92,40 @@ AP_MUST_CHECK ap_status ap_run_analyze(struct ap_statement_run *run, struct Arro
                                        ap_error *err);
 AP_MUST_CHECK ap_status ap_run_show_views(struct ap_statement_run *run,
                                           struct ArrowArrayStream *out, ap_error *err);
+
+/* session.c */
+AP_MUST_CHECK ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                         ap_error *err);
+/* The statement's text, what is in use, the options: all but what the caller knows better. */
+void ap_run_as_query(const struct ap_statement_run *run, struct ap_query_request *out_query);
+
+/* statement_session.c */
+AP_MUST_CHECK ap_status ap_run_set(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                   ap_error *err);
+AP_MUST_CHECK ap_status ap_run_reset(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                     ap_error *err);
+AP_MUST_CHECK ap_status ap_run_show_option(struct ap_statement_run *run,
+                                           struct ArrowArrayStream *out, ap_error *err);
+AP_MUST_CHECK ap_status ap_run_history(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
+/* SET statements for what the session has set of the engine's options. */
+void ap_session_engine_options(const struct ap_sql_session *session, char *out_sql, size_t size);
+int64_t ap_session_timeout_ms(const struct ap_sql_session *session); /* 0: none */
+
+/* statement_prepare.c */
+AP_MUST_CHECK ap_status ap_run_prepare(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
+AP_MUST_CHECK ap_status ap_run_execute(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
+AP_MUST_CHECK ap_status ap_run_deallocate(struct ap_statement_run *run,
+                                          struct ArrowArrayStream *out, ap_error *err);
+void ap_session_forget_prepared(struct ap_sql_session *session);
+
+/* statement_copy.c */
+AP_MUST_CHECK ap_status ap_run_copy_from(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                         ap_error *err);
+AP_MUST_CHECK ap_status ap_run_copy_to(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
 
 /* statement_view.c */
 AP_MUST_CHECK ap_status ap_run_create_view(struct ap_statement_run *run,

@@ -100,6 +100,11 @@ static ap_status ask_columns(struct ap_statement_run *run, const struct ap_frame
     };
     status = ap_query(run->session->node, &query, NULL, &stream, err);
   }
+  /* The place of an error is one in the view's text. */
+  const uint32_t before = (uint32_t)sizeof("SELECT * FROM (") - 1;
+  if (status != AP_OK && err != NULL && err->position > 0) {
+    err->position = err->position > before ? err->position - before : 0;
+  }
   columns->capacity = AP_COLUMNS_MAX;
   columns->items = AP_ARENA_ARRAY(run->arena, struct ap_view_column, AP_COLUMNS_MAX);
   if (status == AP_OK && columns->items == NULL) status = AP_FAIL_MEMORY(err);

@@ -38,9 +38,19 @@ enum ap_statement_kind {
   AP_STATEMENT_ANALYZE,
   AP_STATEMENT_CREATE_VIEW, /* body: the query; columns: names only */
   AP_STATEMENT_DROP_VIEW,
-  AP_STATEMENT_RENAME,     /* name to new_name; object says what it is */
-  AP_STATEMENT_ENGINE_SET, /* SET/RESET/PRAGMA and the like: not offered; head names it */
-  AP_STATEMENT_REFUSED,    /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
+  AP_STATEMENT_HISTORY,     /* of a frame; limit */
+  AP_STATEMENT_RESTORE,     /* name to a version or timestamp: is_version, value */
+  AP_STATEMENT_COPY_FROM,   /* name, paths, options */
+  AP_STATEMENT_COPY_TO,     /* name or body, paths (one), options */
+  AP_STATEMENT_SET,         /* name: an option; value */
+  AP_STATEMENT_RESET,       /* name: an option; none: all */
+  AP_STATEMENT_SHOW_OPTION, /* likewise */
+  AP_STATEMENT_PREPARE,     /* name, body */
+  AP_STATEMENT_EXECUTE,     /* name, options: the values */
+  AP_STATEMENT_DEALLOCATE,  /* name; none: all */
+  AP_STATEMENT_RENAME,      /* name to new_name; object says what it is */
+  AP_STATEMENT_ENGINE_SET,  /* SET/RESET/PRAGMA and the like: not offered; head names it */
+  AP_STATEMENT_REFUSED,     /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
 };
 
 enum ap_explain_format {
@@ -90,6 +100,13 @@ struct ap_statement_maintenance {
   uint32_t order_by_count;
 };
 
+/* An option of COPY, or a value of EXECUTE with the name it may have. */
+struct ap_statement_option {
+  struct ap_text name;
+  struct ap_text value; /* unquoted; of EXECUTE: the expression as written */
+  bool has_value;
+};
+
 struct ap_statement {
   enum ap_statement_kind kind;
   struct ap_text text; /* of the statement, without the closing semicolon */
@@ -102,11 +119,18 @@ struct ap_statement {
   struct ap_name name;
   enum ap_object object;   /* RENAME */
   struct ap_name new_name; /* RENAME */
-  bool if_exists;          /* DROP */
-  bool if_not_exists;      /* CREATE */
-  bool or_replace;         /* CREATE VIEW */
-  bool cascade;            /* DROP */
-  struct ap_text like;     /* SHOW ... LIKE 'pattern'; empty: none */
+  struct ap_text value;    /* SET, RESTORE */
+  bool is_version;         /* RESTORE */
+  int64_t limit;           /* HISTORY; 0: all */
+  const struct ap_text *paths;
+  uint32_t path_count;
+  const struct ap_statement_option *options;
+  uint32_t option_count;
+  bool if_exists;      /* DROP */
+  bool if_not_exists;  /* CREATE */
+  bool or_replace;     /* CREATE VIEW */
+  bool cascade;        /* DROP */
+  struct ap_text like; /* SHOW ... LIKE 'pattern'; empty: none */
   const struct ap_statement_column *columns;
   uint32_t column_count;
   const struct ap_text *partition_by; /* PARTITIONED BY (a, b) | PARTITION BY (a, b) */

@@ -86,6 +86,13 @@ static ap_status take_like(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
+/* HIVS is no option. */
+static bool is_near_object(const struct ap_token *token) {
+  const char *plurals[COUNT_OF(object_words)];
+  for (size_t i = 0; i < COUNT_OF(object_words); i++) plurals[i] = object_words[i].plural;
+  return ap_text_nearest(token->value, plurals, COUNT_OF(plurals)) != NULL;
+}
+
 /* SHOW HIVES | BOXES [IN h] | FRAMES [IN [h.]b], each [LIKE 'pattern'] */
 ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
   static const enum ap_statement_kind kinds[] = {
@@ -99,6 +106,14 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
   if (ap_parser_take_word(parser, "CREATE")) return ap_statement_parse_show_create(parser);
   if (ap_parser_take_word(parser, "CHANGES")) return ap_statement_parse_changes(parser);
   enum object object = object_of(ap_parser_peek(parser), true);
+  const struct ap_token *next = ap_parser_peek_at(parser, 1);
+  if (ap_token_is(ap_parser_peek(parser), "HISTORY") && next->kind != AP_TOKEN_END) {
+    return ap_statement_parse_history(parser);
+  }
+  if (object == OBJECT_NONE && ap_token_is_name(ap_parser_peek(parser)) &&
+      next->kind == AP_TOKEN_END && !is_near_object(ap_parser_peek(parser))) {
+    return ap_statement_parse_show_option(parser);
+  }
   if (object == OBJECT_NONE) {
     const char *plurals[COUNT_OF(object_words)];
     for (size_t i = 0; i < COUNT_OF(object_words); i++) plurals[i] = object_words[i].plural;
@@ -135,6 +150,10 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
 ap_status ap_statement_parse_describe(struct ap_statement_parser *parser) {
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
+  const struct ap_token *behind = ap_parser_peek_at(parser, 1);
+  if (ap_token_is(ap_parser_peek(parser), "HISTORY") && ap_token_is_name(behind)) {
+    return ap_statement_parse_history(parser);
+  }
   const struct ap_token *token = ap_parser_peek(parser);
   if (ap_token_begins_query(token) && !ap_token_is(token, "TABLE")) {
     statement->kind = AP_STATEMENT_DESCRIBE_QUERY;

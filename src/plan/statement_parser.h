@@ -102,6 +102,18 @@ ap_status ap_statement_parse_create_view(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_drop_view(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_show_create(struct ap_statement_parser *parser);
 
+/* statement_session.c */
+ap_status ap_statement_parse_set(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_reset(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_show_option(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_history(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_prepare(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_execute(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_deallocate(struct ap_statement_parser *parser);
+
+/* statement_copy.c */
+ap_status ap_statement_parse_copy(struct ap_statement_parser *parser);
+
 /* statement_rename.c */
 ap_status ap_statement_parse_rename(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_alter_name(struct ap_statement_parser *parser); /* behind ALTER */

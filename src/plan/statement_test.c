@@ -36,6 +36,16 @@ static const char *const kinds[] = {
     [AP_STATEMENT_CREATE_VIEW] = "create-view",
     [AP_STATEMENT_DROP_VIEW] = "drop-view",
     [AP_STATEMENT_RENAME] = "rename",
+    [AP_STATEMENT_HISTORY] = "history",
+    [AP_STATEMENT_RESTORE] = "restore",
+    [AP_STATEMENT_COPY_FROM] = "copy-from",
+    [AP_STATEMENT_COPY_TO] = "copy-to",
+    [AP_STATEMENT_SET] = "set-option",
+    [AP_STATEMENT_RESET] = "reset",
+    [AP_STATEMENT_SHOW_OPTION] = "show-option",
+    [AP_STATEMENT_PREPARE] = "prepare",
+    [AP_STATEMENT_EXECUTE] = "execute",
+    [AP_STATEMENT_DEALLOCATE] = "deallocate",
     [AP_STATEMENT_ENGINE_SET] = "set",
     [AP_STATEMENT_REFUSED] = "refused",
 };
@@ -50,6 +60,16 @@ static void print_statement(struct ap_buffer *out, const struct ap_statement *st
   for (uint32_t i = 0; i < statement->new_name.count; i++) {
     ap_buffer_append_format(out, "%s[%.*s]", i == 0 ? " to " : ".",
                             AP_TEXT_ARG(statement->new_name.parts[i]));
+  }
+  if (statement->value.size > 0) {
+    ap_buffer_append_format(out, " = {%.*s}", AP_TEXT_ARG(statement->value));
+  }
+  for (uint32_t i = 0; i < statement->path_count; i++) {
+    ap_buffer_append_format(out, " '%.*s'", AP_TEXT_ARG(statement->paths[i]));
+  }
+  for (uint32_t i = 0; i < statement->option_count; i++) {
+    ap_buffer_append_format(out, " %.*s:%.*s", AP_TEXT_ARG(statement->options[i].name),
+                            AP_TEXT_ARG(statement->options[i].value));
   }
   if (statement->or_replace) ap_buffer_append_string(out, " or-replace");
   if (statement->scope == AP_SCOPE_HIVE) ap_buffer_append_string(out, " hive");
@@ -95,6 +115,21 @@ static const struct row {
      "q} ; show-views SHOW [b]"},
     {"CREATE VIEW IF NOT EXISTS v AS FROM t VERSION AS OF 3",
      "create-view CREATE VIEW [v] if-not-exists body {FROM t AT(VERSION=>3)}"},
+    {"SET SESSION a TO 'b c'; SET local = 3; RESET ALL; RESET SESSION a; SHOW ALL; SHOW a",
+     "set-option SET [a] = {b c} ; set-option SET [local] = {3} ; reset RESET ; reset RESET [a] ; "
+     "show-option SHOW ; show-option SHOW [a]"},
+    {"PREPARE p AS SELECT $1; EXECUTE p(1 + f(2, 3), x := [1, 2]); EXECUTE p; DEALLOCATE ALL; "
+     "DEALLOCATE PREPARE p",
+     "prepare PREPARE [p] body {SELECT $1} ; execute EXECUTE [p] :1 + f(2, 3) x:[1, 2] ; execute "
+     "EXECUTE [p] ; deallocate DEALLOCATE ; deallocate DEALLOCATE [p]"},
+    {"COPY a.f FROM ('x', 'y') (FORMAT csv, HEADER, DELIM ';'); COPY (SELECT (1)) TO 'z' WITH (n "
+     "1); "
+     "COPY f TO 'z'",
+     "copy-from COPY [a].[f] 'x' 'y' FORMAT:csv HEADER: DELIM:; ; copy-to COPY 'z' n:1 body "
+     "{SELECT (1)} ; copy-to COPY [f] 'z'"},
+    {"SHOW HISTORY f LIMIT 3; DESCRIBE HISTORY a.b.f; DESCRIBE history; SHOW HISTORY IN TABLE f",
+     "history SHOW [f] ; history DESCRIBE [a].[b].[f] ; describe DESCRIBE [history] ; history SHOW "
+     "[f]"},
     {"DROP VIEW IF EXISTS b.v; SHOW CREATE VIEW v; SHOW CREATE TABLE t",
      "drop-view DROP VIEW [b].[v] if-exists ; show-create SHOW [v] ; show-create SHOW [t]"},
     {"ALTER HIVE a RENAME TO b; RENAME BOX a.b TO c; ALTER TABLE t RENAME TO a.b.t; ALTER VIEW v "
@@ -198,12 +233,14 @@ static const struct row {
     {"DROP TABLE h.b.f", "drop-frame DROP [h].[b].[f]"},
     {"DROP FRAME frame", "drop-frame DROP [frame]"},
     {"DROP VIEW v", "drop-view DROP VIEW [v]"},
-    {"SET threads = 4; RESET threads; PRAGMA version", "set SET ; set RESET ; set PRAGMA"},
+    {"SET threads = 4; RESET threads; PRAGMA version",
+     "set-option SET [threads] = {4} ; reset RESET [threads] ; set PRAGMA"},
     {"insert into t values (1)", "refused INSERT"},
     {"Delete from t; UPDATE t SET a = 1; MERGE INTO t USING u ON true; TRUNCATE t",
      "refused DELETE ; refused UPDATE ; refused MERGE ; refused TRUNCATE"},
     {"COPY t TO 'f'; ATTACH 'f'; INSTALL x; LOAD x; BEGIN; COMMIT",
-     "refused COPY ; refused ATTACH ; refused INSTALL ; refused LOAD ; refused BEGIN ; refused "
+     "copy-to COPY [t] 'f' ; refused ATTACH ; refused INSTALL ; refused LOAD ; refused BEGIN ; "
+     "refused "
      "COMMIT"},
 };
 

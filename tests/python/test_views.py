@@ -271,7 +271,7 @@ def test_names_that_cannot_be(ap: Apiary, orders: apiary.Frame) -> None:
         ("ALTER BOX b RENAME TO c", "box w.c exists already"),
         ("ALTER HIVE w RENAME TO w.x", "expected a name of one part"),
         ('ALTER FRAME orders RENAME TO "a/b"', "a/b"),
-        ("ALTER VIEW v RENAME x", "expected RENAME TO"),
+        ("ALTER VIEW v RENAME x", "expected TO, found x"),
         ("RENAME FRAME orders x", "expected TO"),
         ("ALTER ODER x", "expected HIVE, BOX, FRAME or VIEW"),
     ]:

@@ -1,0 +1,1 @@
+SET SESSION a TO 'b'; RESET ALL; SHOW x; PREPARE p AS SELECT $1; EXECUTE p(1 + f(2, {'a': [3]}), x := 'y'); DEALLOCATE PREPARE p; COPY a.f FROM ('x', 'y') (FORMAT csv, HEADER, DELIM ';'); COPY (SELECT (1)) TO 'z' WITH (n 1); SHOW HISTORY IN f LIMIT 3
