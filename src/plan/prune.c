@@ -17,14 +17,28 @@ static ap_status keep_all(struct ap_arena *arena, const struct ap_prune_frame *f
   return AP_OK;
 }
 
+/* With many cells, most of the time would go into waiting for their memory. */
+static void fetch_ahead(const struct ap_prune_frame *frame, uint32_t index) {
+  enum { CELL_AHEAD = 24, STATISTICS_AHEAD = 12, LINE_BYTES = 64, LINES = 6 };
+  if (index + CELL_AHEAD >= frame->cell_count) return;
+  __builtin_prefetch(frame->cells[index + CELL_AHEAD]);
+  const char *statistics = (const char *)atomic_load_explicit(
+      &frame->cells[index + STATISTICS_AHEAD]->statistics, memory_order_relaxed);
+  for (int line = 0; statistics && line < LINES; line++) {
+    __builtin_prefetch(statistics + (ptrdiff_t)line * LINE_BYTES);
+  }
+}
+
 static ap_status prune_cells(struct ap_arena *arena, const struct ap_prune_expr *expr,
                              const struct ap_prune_frame *frame, bool needs_statistics,
                              struct ap_prune_result *result, ap_error *err) {
   result->kept = AP_ARENA_ARRAY(arena, uint32_t, (size_t)frame->cell_count + 1);
   if (!result->kept) return AP_FAIL_MEMORY(err);
+  bool asks_partitions = !needs_statistics || frame->partition_column_count > 0;
   for (uint32_t i = 0; i < frame->cell_count; i++) {
     struct ap_cell *cell = frame->cells[i];
-    if (!(ap_prune_evaluate(expr, frame, cell, NULL) & AP_PRUNE_TRUE)) {
+    fetch_ahead(frame, i);
+    if (asks_partitions && !(ap_prune_evaluate(expr, frame, cell, NULL) & AP_PRUNE_TRUE)) {
       result->pruned_by_partition++;
       continue;
     }
