@@ -25,7 +25,10 @@ enum {
   AP_PARTITION_COLUMNS_MAX = 16, /* partition columns of a frame */
   AP_PARTITIONS_MAX = 10000,     /* distinct partitions of one write */
   AP_COMMIT_ATTEMPTS_MAX = 1000, /* rebases of one commit before it reports a conflict */
-  AP_CHECKPOINT_INTERVAL = 100,  /* commits between checkpoints unless the frame says otherwise */
+  AP_CHANGE_ATTEMPTS_MAX = 200,  /* runs of one UPDATE, DELETE, ... that others were faster than */
+  AP_CHANGE_PATIENCE = 8,        /* of them, those after which it waits long before the next */
+  AP_CHANGE_BACKOFF_MAX_MS = 2000,
+  AP_CHECKPOINT_INTERVAL = 100, /* commits between checkpoints unless the frame says otherwise */
   AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
   AP_LOST_REPLIES_MAX = 8,             /* unknown outcomes of one change before it gives up */
   AP_PROPERTY_NAME_BYTES_MAX = 256,    /* of a hive, box or frame */
@@ -34,6 +37,7 @@ enum {
   AP_FRAMES_KEPT_MAX = 1024,           /* ledgers a node keeps open when nobody uses them */
   AP_IMPORT_FILES_MAX = 100000,        /* of one import */
   AP_FOLDER_DEPTH_MAX = 64,            /* of folders that are imported */
+  AP_MERGE_CLAUSES_MAX = 100,          /* WHEN clauses of one MERGE */
   AP_STATEMENTS_MAX = 1000,            /* of one SQL text */
   AP_QUERY_PARAMETERS_MAX = 1024,      /* of one statement */
   AP_PARAMETER_ITEMS_MAX = 1 << 24,    /* of a list, struct or map that is a parameter */

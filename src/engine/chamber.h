@@ -115,6 +115,12 @@ AP_MUST_CHECK ap_status ap_chamber_run(struct ap_chamber *chamber, const char *s
 AP_MUST_CHECK ap_status ap_chamber_run_controlled(struct ap_chamber *chamber, const char *sql,
                                                   const struct ap_run_control *control,
                                                   duckdb_result *out_result, ap_error *err);
+/* The same with parameters. */
+AP_MUST_CHECK ap_status ap_chamber_run_bound(struct ap_chamber *chamber, const char *sql,
+                                             const struct ap_parameter *parameters,
+                                             uint32_t parameter_count,
+                                             const struct ap_run_control *control,
+                                             duckdb_result *out_result, ap_error *err);
 /* Run a prepared statement under a control. */
 AP_MUST_CHECK ap_status ap_chamber_execute(struct ap_chamber *chamber,
                                            duckdb_prepared_statement statement, bool streaming,
@@ -155,6 +161,8 @@ AP_MUST_CHECK ap_status ap_parameter_nested(struct ap_chamber *chamber,
                                             duckdb_value *out_value, ap_error *err);
 
 /* error.c */
+/* A message that begins so is our own, about a value that a column cannot hold. */
+#define AP_VALUE_MARK "apiary value: "
 /* The engine's error as ours. message may be NULL. */
 ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, const char *message,
                           ap_error *err);

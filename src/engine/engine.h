@@ -86,7 +86,18 @@ struct ap_frame_binding {
   /* Rows of further cells, as native copies hold them; see native.h. */
   const struct ap_native_part *parts;
   uint32_t part_count;
+  /* Show two columns more: AP_PLACE_FILE (INTEGER: which of cells, from 0) and AP_PLACE_ROW
+   * (BIGINT: which row of its file, from 0, deleted ones counted). */
+  bool shows_places;
 };
+
+/* No column of a frame can be called so. */
+#define AP_PLACE_FILE \
+  "\x1f"              \
+  "file"
+#define AP_PLACE_ROW \
+  "\x1f"             \
+  "row"
 
 /* Make or refresh the view. What is already so is left (same schema, same cells: a few
  * microseconds). Zero cells give an empty view with the schema. Cells that are not `own` or of
@@ -211,6 +222,29 @@ AP_MUST_CHECK ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct a
 void ap_chamber_interrupt(struct ap_chamber *chamber);
 /* The same for a statement that may be over, even while a stream's next rows are waited for. */
 void ap_engine_interrupt(struct ap_engine *engine, struct ap_run_handle *handle);
+
+/* The columns a query would give; names and types are in the arena. */
+AP_MUST_CHECK ap_status ap_chamber_describe(struct ap_chamber *chamber, struct ap_text query,
+                                            struct ap_arena *arena, struct ap_schema *out_schema,
+                                            ap_error *err);
+
+/* Tables of a chamber that hold what a statement found, until it is done: temp.main.<name>. They
+ * spill. Fill: made anew from a query. */
+AP_MUST_CHECK ap_status ap_chamber_fill(struct ap_chamber *chamber, const char *name,
+                                        struct ap_text query, const struct ap_parameter *parameters,
+                                        uint32_t parameter_count,
+                                        const struct ap_run_control *control, ap_error *err);
+void ap_chamber_empty(struct ap_chamber *chamber, const char *name); /* gone, if it was there */
+/* The whole numbers that a query gives, row by row; NULL is INT64_MIN. Arena memory. */
+AP_MUST_CHECK ap_status ap_chamber_numbers(struct ap_chamber *chamber, const char *query,
+                                           const struct ap_run_control *control,
+                                           struct ap_arena *arena, int64_t **out_numbers,
+                                           uint64_t *out_rows, ap_error *err);
+
+/* The expression that brings `value` to a column's type as an assignment does: what can be cast is,
+ * and a value that cannot be fails the statement with the column's and the frame's name. */
+void ap_engine_append_assignment(struct ap_buffer *out, struct ap_text frame,
+                                 const struct ap_field *field, struct ap_text value);
 
 /* Rows to become cells: a stream (taken, on failure too), or a query in this chamber. */
 struct ap_cell_source {

@@ -169,6 +169,9 @@ ap_status ap_chamber_fail(struct ap_chamber *chamber, duckdb_error_type type, co
       type == DUCKDB_ERROR_INTERNAL || type == DUCKDB_ERROR_FATAL) {
     ap_chamber_suspect_attached(chamber);
   }
+  if (strncmp(message, AP_VALUE_MARK, sizeof AP_VALUE_MARK - 1) == 0) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "%s", message + sizeof AP_VALUE_MARK - 1);
+  }
   switch (type) {
     case DUCKDB_ERROR_INTERRUPT:
       return fail_interrupted(chamber, err);

@@ -152,11 +152,21 @@ ap_status ap_chamber_run(struct ap_chamber *chamber, const char *sql, duckdb_res
 ap_status ap_chamber_run_controlled(struct ap_chamber *chamber, const char *sql,
                                     const struct ap_run_control *control, duckdb_result *out_result,
                                     ap_error *err) {
+  return ap_chamber_run_bound(chamber, sql, NULL, 0, control, out_result, err);
+}
+
+ap_status ap_chamber_run_bound(struct ap_chamber *chamber, const char *sql,
+                               const struct ap_parameter *parameters, uint32_t parameter_count,
+                               const struct ap_run_control *control, duckdb_result *out_result,
+                               ap_error *err) {
   duckdb_prepared_statement statement = NULL;
   ap_status status = AP_OK;
   if (duckdb_prepare(chamber->connection, sql, &statement) != DuckDBSuccess) {
     status = ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
   } else {
+    status = ap_parameters_bind(chamber, statement, parameters, parameter_count, err);
+  }
+  if (status == AP_OK) {
     status = ap_chamber_execute(chamber, statement, false, control, out_result, err);
   }
   duckdb_destroy_prepare(&statement);

@@ -148,16 +148,17 @@ ap_status ap_view_plan(const struct ap_frame_binding *binding, uint64_t number,
    * looks there for one that only the path has. */
   if (view.one_file) view.partitions_in_paths = false;
   view.number_is_taken = has_column(binding, AP_TEXT("file_index"));
+  bool counts_rows = view.has_deleted_rows || binding->shows_places;
   bool counts_files =
       !view.one_file &&
-      ((binding->partition_column_count > 0 && !view.partitions_in_paths) || view.has_deleted_rows);
+      ((binding->partition_column_count > 0 && !view.partitions_in_paths) || counts_rows);
   bool confused =
       (view.number_is_taken && counts_files && has_column(binding, AP_TEXT("filename"))) ||
-      (view.has_deleted_rows && has_column(binding, AP_TEXT("file_row_number")));
+      (counts_rows && has_column(binding, AP_TEXT("file_row_number")));
   if (confused && binding->cell_count > 0) {
     return AP_FAIL(err, AP_UNSUPPORTED,
                    "columns called file_index, filename or file_row_number cannot be read together "
-                   "with deleted rows or these partitions");
+                   "with deleted rows or these partitions, nor be there when rows are changed");
   }
   *out_view = view;
   return AP_OK;
@@ -287,12 +288,25 @@ static void append_read(struct ap_buffer *out, const struct ap_view *view) {
   ap_buffer_append_string(out, ")");
 }
 
-static void append_without_cells(struct ap_buffer *out, const struct ap_schema *schema) {
+/* Which cell and which of its rows; a file that only gives its columns to a union comes first. */
+static void append_places(struct ap_buffer *out, const struct ap_view *view) {
+  ap_buffer_append_string(out, ", CAST(");
+  append_file_number(out, view);
+  ap_buffer_append_format(out, " - %d AS INTEGER) AS \"" AP_PLACE_FILE "\"", view->unite ? 2 : 1);
+  ap_buffer_append_string(out, ", CAST(file_row_number AS BIGINT) AS \"" AP_PLACE_ROW "\"");
+}
+
+static void append_without_cells(struct ap_buffer *out, const struct ap_frame_binding *binding) {
+  const struct ap_schema *schema = binding->schema;
   for (uint32_t i = 0; i < schema->field_count; i++) {
     ap_buffer_append_string(out, i > 0 ? ", CAST(NULL AS " : "CAST(NULL AS ");
     ap_type_append_sql(out, &schema->fields[i].type);
     ap_buffer_append_string(out, ") AS ");
     ap_buffer_append_identifier(out, schema->fields[i].name);
+  }
+  if (binding->shows_places) {
+    ap_buffer_append_string(out, ", CAST(NULL AS INTEGER) AS \"" AP_PLACE_FILE
+                                 "\", CAST(NULL AS BIGINT) AS \"" AP_PLACE_ROW "\"");
   }
   ap_buffer_append_string(out, " WHERE false");
 }
@@ -311,7 +325,7 @@ void ap_view_append_select(struct ap_buffer *out, const struct ap_view *view,
   const struct ap_frame_binding *binding = view->binding;
   ap_buffer_append_string(out, "SELECT ");
   if (binding->cell_count == 0) {
-    append_without_cells(out, binding->schema);
+    append_without_cells(out, binding);
     return;
   }
   for (uint32_t i = 0; i < binding->schema->field_count; i++) {
@@ -319,6 +333,7 @@ void ap_view_append_select(struct ap_buffer *out, const struct ap_view *view,
     append_column(out, view, i);
   }
   if (number_column.size > 0) append_cell_number(out, view, number_column);
+  if (binding->shows_places) append_places(out, view);
   ap_buffer_append_string(out, " FROM ");
   append_read(out, view);
   if (!view->has_deleted_rows) return;

@@ -528,45 +528,6 @@ static void remove_all(struct write *write) {
   }
 }
 
-/* The columns a query would give. */
-static ap_status describe_query(struct write *write, struct ArrowSchema *out_schema,
-                                ap_error *err) {
-  struct ap_chamber *chamber = write->chamber;
-  char *text = ap_arena_copy(write->arena, write->query);
-  if (!text) return AP_FAIL_MEMORY(err);
-  duckdb_prepared_statement statement = NULL;
-  if (duckdb_prepare(chamber->connection, text, &statement) != DuckDBSuccess) {
-    ap_status status =
-        ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
-    duckdb_destroy_prepare(&statement);
-    return status;
-  }
-  idx_t count = duckdb_prepared_statement_column_count(statement);
-  duckdb_logical_type *types = AP_ARENA_ARRAY(write->arena, duckdb_logical_type, count + 1);
-  const char **names = AP_ARENA_ARRAY(write->arena, const char *, count + 1);
-  ap_status status = types && names ? AP_OK : AP_FAIL_MEMORY(err);
-  duckdb_arrow_options options = NULL;
-  duckdb_connection_get_arrow_options(chamber->connection, &options);
-  for (idx_t i = 0; i < count && status == AP_OK; i++) {
-    types[i] = duckdb_prepared_statement_column_logical_type(statement, i);
-    names[i] = duckdb_prepared_statement_column_name(statement, i);
-  }
-  if (status == AP_OK) {
-    duckdb_error_data error = duckdb_to_arrow_schema(options, types, names, count, out_schema);
-    if (error) {
-      out_schema->release = NULL;
-      status = ap_chamber_fail_data(chamber, error, err);
-    }
-  }
-  for (idx_t i = 0; i < count && types && names; i++) {
-    duckdb_destroy_logical_type(&types[i]);
-    duckdb_free((void *)(uintptr_t)names[i]);
-  }
-  duckdb_destroy_arrow_options(&options);
-  duckdb_destroy_prepare(&statement);
-  return status;
-}
-
 /* The query without what may close it, so that it can stand in parentheses. */
 static struct ap_text trim_query(struct ap_text query) {
   while (query.size > 0 && strchr("; \t\r\n", query.data[query.size - 1])) query.size--;
@@ -576,21 +537,18 @@ static struct ap_text trim_query(struct ap_text query) {
 /* Learn the columns of what comes and hold them against the frame. */
 static ap_status check_source(struct write *write, const struct ap_cell_source *source,
                               ap_error *err) {
-  struct ArrowSchema described = {0};
-  const struct ArrowSchema *schema = &described;
+  ap_status status;
   if (source->stream) {
     AP_TRY(ap_source_open(&write->source, env_of(write)->allocator, source->stream, err));
-    schema = &write->source.schema;
+    status = ap_schema_from_arrow(write->arena, &write->source.schema, &write->columns, err);
   } else {
     write->query = trim_query(source->query);
     write->row_bytes = source->row_bytes;
     write->ordered = source->ordered;
     write->partition = source->partition;
     AP_TRY(ap_chamber_check_statement(write->query, err));
-    AP_TRY(describe_query(write, &described, err));
+    status = ap_chamber_describe(write->chamber, write->query, write->arena, &write->columns, err);
   }
-  ap_status status = ap_schema_from_arrow(write->arena, schema, &write->columns, err);
-  ap_schema_release(&described);
   if (status != AP_OK) {
     return ap_error_prefix(err, status, "frame %.*s", AP_TEXT_ARG(write->target->frame));
   }

@@ -45,6 +45,7 @@ ap_status ap_bind_cells(struct ap_node *node, struct ap_chamber *chamber,
       .cell_count = request->cell_count,
       .parts = request->parts,
       .part_count = request->part_count,
+      .shows_places = request->shows_places,
   };
   ap_status status = find_deleted_rows(request, arena, &binding, err);
   if (status == AP_OK) {

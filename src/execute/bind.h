@@ -17,6 +17,7 @@ struct ap_bind_request {
   uint32_t cell_count;
   const struct ap_native_part *parts; /* of decoded copies, read besides */
   uint32_t part_count;
+  bool shows_places; /* see ap_frame_binding */
 };
 AP_MUST_CHECK ap_status ap_bind_cells(struct ap_node *node, struct ap_chamber *chamber,
                                       const struct ap_bind_request *request, struct ap_arena *arena,

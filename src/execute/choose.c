@@ -176,3 +176,45 @@ ap_status ap_choose_cells(struct ap_node *node, struct ap_chamber *chamber,
   }
   return AP_OK;
 }
+
+static ap_status prune_cell(struct ap_arena *arena, const struct ap_query_request *request,
+                            const struct ap_tree *tree, const struct ap_resolution *resolution,
+                            const struct ap_prune_frame *frame, bool *out_reads, ap_error *err) {
+  uint32_t count = tree->reference_count;
+  const struct ap_prune_frame **frames =
+      AP_ARENA_ARRAY(arena, const struct ap_prune_frame *, count + 1);
+  struct ap_prune_result *results = AP_ARENA_ARRAY(arena, struct ap_prune_result, count + 1);
+  struct ap_value *values = AP_ARENA_ARRAY(arena, struct ap_value, request->parameter_count + 1);
+  if (frames == NULL || results == NULL || values == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < count; ++i) {
+    const struct ap_resolved *resolved = resolution->by_reference[i];
+    if (resolved != NULL && resolved->is_target) frames[i] = frame;
+  }
+  for (uint32_t i = 0; i < request->parameter_count; ++i) {
+    values[i] = parameter_value(&request->parameters[i]);
+  }
+  const struct ap_prune_parameters parameters = {.values = values,
+                                                 .count = request->parameter_count};
+  AP_TRY(ap_prune(arena, tree, frames, &parameters, results, err));
+  *out_reads = false;
+  for (uint32_t i = 0; i < count; ++i) {
+    if (frames[i] != NULL && results[i].kept_count > 0) *out_reads = true;
+  }
+  return AP_OK;
+}
+
+ap_status ap_choose_reads(struct ap_node *node, const struct ap_query_request *request,
+                          const struct ap_tree *tree, const struct ap_resolution *resolution,
+                          const struct ap_snapshot *snapshot, struct ap_cell *cell, bool *out_reads,
+                          ap_error *err) {
+  struct ap_cell *const cells[] = {cell};
+  struct ap_prune_frame frame;
+  struct ap_arena scratch; /* one cell's; there may be many cells */
+  ap_arena_init(&scratch, ap_node_env(node)->allocator);
+  as_prune_frame(snapshot, &frame);
+  frame.cells = cells;
+  frame.cell_count = 1;
+  ap_status status = prune_cell(&scratch, request, tree, resolution, &frame, out_reads, err);
+  ap_arena_deinit(&scratch);
+  return status;
+}

@@ -35,6 +35,15 @@ AP_MUST_CHECK ap_status ap_choose_cells(struct ap_node *node, struct ap_chamber 
                                         struct ap_arena *arena, struct ap_choices *out_choices,
                                         ap_error *err);
 
+/* Whether the references to the frame that the statement changes (is_target) might read a cell of
+ * this snapshot, which need not be one that the query chose from. */
+AP_MUST_CHECK ap_status ap_choose_reads(struct ap_node *node,
+                                        const struct ap_query_request *request,
+                                        const struct ap_tree *tree,
+                                        const struct ap_resolution *resolution,
+                                        const struct ap_snapshot *snapshot, struct ap_cell *cell,
+                                        bool *out_reads, ap_error *err);
+
 /* Just before the query runs: AP_BUSY when the clock has gone away from what was planned with. */
 AP_MUST_CHECK ap_status ap_choices_check_clock(struct ap_node *node,
                                                const struct ap_choices *choices, ap_error *err);

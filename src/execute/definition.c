@@ -160,6 +160,16 @@ static void remove_location(struct ap_node *node, struct ap_text location) {
   ap_buffer_deinit(&key);
 }
 
+static ap_status fill_frame(struct ap_node *node, const struct ap_frame_request *request,
+                            struct ap_text location, ap_error *err) {
+  struct ap_ledger *ledger = NULL;
+  if (request->fill == NULL) return AP_OK;
+  AP_TRY(ap_node_open_ledger(node, location, &ledger, err));
+  ap_status status = request->fill(request->fill_context, ledger, location, err);
+  ap_ledger_close(ledger);
+  return status;
+}
+
 static ap_status create_frame(struct ap_node *node, const struct ap_frame_request *request,
                               struct ap_arena *arena, ap_error *err) {
   struct ap_catalog *catalog = ap_node_catalog(node);
@@ -174,7 +184,13 @@ static ap_status create_frame(struct ap_node *node, const struct ap_frame_reques
     if (status != AP_ALREADY_EXISTS || attempt == 8) break;
   }
   if (status != AP_OK) return status;
-  status = ap_catalog_add_frame(catalog, request->hive, request->box, request->name, location, err);
+  status = fill_frame(node, request, location, err);
+  if (status == AP_OK) {
+    status =
+        ap_catalog_add_frame(catalog, request->hive, request->box, request->name, location, err);
+  } else if (status == AP_OUTCOME_UNKNOWN) {
+    remove_location(node, location); /* no name leads there, whatever became of the rows */
+  }
   if (status != AP_OK && status != AP_OUTCOME_UNKNOWN) remove_location(node, location);
   return status;
 }

@@ -22,6 +22,10 @@ struct ap_frame_request {
   uint32_t alteration_count;
   bool if_absent; /* an equal frame is fine; a different one is AP_SCHEMA_MISMATCH with the
                      difference */
+  /* Put the first rows into the new ledger, before the frame has its name; NULL: none. */
+  ap_status (*fill)(void *context, struct ap_ledger *ledger, struct ap_text location,
+                    ap_error *err);
+  void *fill_context;
 };
 
 /* The ledger is written first, then the name is entered, so that a name never leads nowhere. */

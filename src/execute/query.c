@@ -51,7 +51,9 @@ static ap_status parse_query(struct ap_query_run *run, ap_error *err) {
 static ap_status find_copies(struct ap_query_run *run, struct ap_bind_request *request,
                              ap_error *err) {
   struct ap_cache *cache = ap_node_cache(run->node);
-  if (cache == NULL || run->bypasses_cache || request->cell_count == 0) return AP_OK;
+  if (cache == NULL || run->bypasses_cache || request->cell_count == 0 || request->shows_places) {
+    return AP_OK; /* copies do not know their rows' places */
+  }
   const struct ap_cache_request wanted = {
       .frame = &request->frame->entry,
       .snapshot = request->snapshot,
@@ -81,7 +83,8 @@ static ap_status bind_frame(struct ap_query_run *run, struct ap_choice *choice, 
                                     .snapshot = resolved->snapshot,
                                     .view_name = resolved->view_name,
                                     .cells = choice->cells,
-                                    .cell_count = choice->cell_count};
+                                    .cell_count = choice->cell_count,
+                                    .shows_places = resolved->is_target};
   run->timing.cells_total += resolved->snapshot->cell_count;
   run->timing.cells_read += choice->cell_count;
   AP_TRY(find_copies(run, &request, err));
@@ -173,7 +176,7 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
                           run->request->parameter_count, &run->arena, err));
   lap(run, &since, &run->timing.parse_us);
   AP_TRY(ap_resolve(run->node, run->chamber, &run->tree, run->request->hive, run->request->box,
-                    &run->arena, &run->resolution, err));
+                    run->request->pins, &run->arena, &run->resolution, err));
   lap(run, &since, &run->timing.discover_us);
   AP_TRY(ap_choose_cells(run->node, run->chamber, run->request, &run->tree, &run->resolution,
                          &run->arena, &run->choices, err));

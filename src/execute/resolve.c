@@ -103,7 +103,46 @@ static ap_status moment_ms(struct ap_text text, int64_t *out_ms, ap_error *err) 
   return ap_parse_timestamp_ms(text, out_ms, err);
 }
 
-static ap_status take_snapshot(const struct ap_reference *reference, struct ap_frame *frame,
+struct ap_pinned *ap_pins_find(const struct ap_pins *pins, struct ap_text frame_id) {
+  for (uint32_t i = 0; pins != NULL && i < pins->count; ++i) {
+    if (ap_text_equal(pins->items[i].frame->entry.id, frame_id)) return &pins->items[i];
+  }
+  return NULL;
+}
+
+void ap_pins_clear(struct ap_node *node, struct ap_pins *pins) {
+  for (uint32_t i = 0; i < pins->count; ++i) {
+    ap_snapshot_release(pins->items[i].snapshot);
+    ap_node_release_frame(node, pins->items[i].frame);
+  }
+  pins->count = 0;
+}
+
+/* The latest snapshot is the pinned one, or becomes it. */
+static ap_status take_latest(struct ap_node *node, struct ap_pins *pins, struct ap_frame *frame,
+                             struct ap_snapshot **out_snapshot, ap_error *err) {
+  const struct ap_pinned *pinned = ap_pins_find(pins, frame->entry.id);
+  if (pinned != NULL) {
+    *out_snapshot = ap_snapshot_retain(pinned->snapshot);
+    return AP_OK;
+  }
+  AP_TRY(ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, out_snapshot, err));
+  if (pins == NULL || pins->room == 0) return AP_OK;
+  if (pins->count == pins->room) {
+    ap_status status =
+        AP_FAIL(err, AP_UNSUPPORTED, "a transaction that reads more than %u frames", pins->room);
+    ap_error_hint(err, "COMMIT, and read the others outside of it");
+    return status;
+  }
+  struct ap_frame *held = NULL;
+  AP_TRY(
+      ap_node_find_frame(node, frame->entry.hive, frame->entry.box, frame->entry.name, &held, err));
+  pins->items[pins->count++] = (struct ap_pinned){held, ap_snapshot_retain(*out_snapshot)};
+  return AP_OK;
+}
+
+static ap_status take_snapshot(struct ap_node *node, struct ap_pins *pins,
+                               const struct ap_reference *reference, struct ap_frame *frame,
                                struct ap_snapshot **out_snapshot, ap_error *err) {
   int64_t ms = 0;
   AP_ASSERT(reference->moment == NULL); /* ap_travel_settle comes first */
@@ -117,13 +156,14 @@ static ap_status take_snapshot(const struct ap_reference *reference, struct ap_f
     case AP_REFERENCE_LATEST:
       break;
   }
-  return ap_ledger_snapshot(frame->ledger, AP_AT_LATEST, 0, out_snapshot, err);
+  return take_latest(node, pins, frame, out_snapshot, err);
 }
 
 static struct ap_resolved *find_item(const struct ap_resolution *resolution, struct ap_text id,
                                      bool is_past, int64_t version) {
   for (uint32_t i = 0; i < resolution->count; ++i) {
     struct ap_resolved *item = resolution->items[i];
+    if (item->is_target) continue;
     if (item->is_past != is_past || !ap_text_equal(item->frame->entry.id, id)) continue;
     if (!is_past || item->snapshot->version == version) return item;
   }
@@ -132,12 +172,18 @@ static struct ap_resolved *find_item(const struct ap_resolution *resolution, str
 
 static ap_status name_view(struct ap_arena *arena, struct ap_resolved *item, ap_error *err) {
   item->view_name = item->frame->entry.name;
-  if (!item->is_past) return AP_OK;
-  char *name = ap_arena_format(arena, "%s%c%" PRId64, item->frame->entry.name.data, VERSION_MARK,
-                               item->snapshot->version);
+  if (!item->is_past && !item->is_target) return AP_OK;
+  char *name = item->is_target
+                   ? ap_arena_format(arena, "%s" AP_TARGET_MARK, item->frame->entry.name.data)
+                   : ap_arena_format(arena, "%s%c%" PRId64, item->frame->entry.name.data,
+                                     VERSION_MARK, item->snapshot->version);
   if (name == NULL) return AP_FAIL_MEMORY(err);
   item->view_name = ap_text_of(name);
   return AP_OK;
+}
+
+static bool has_target_mark(struct ap_text name) {
+  return ap_text_ends_with(name, AP_TEXT(AP_TARGET_MARK));
 }
 
 /* Hold the frame (taken) at the version the reference asks for. */
@@ -146,11 +192,13 @@ static ap_status add_item(struct ap_node *node, struct ap_arena *arena,
                           struct ap_resolution *resolution, struct ap_resolved **out_item,
                           ap_error *err) {
   bool is_past = reference->at != AP_REFERENCE_LATEST;
-  struct ap_resolved *item = is_past ? NULL : find_item(resolution, frame->entry.id, false, 0);
+  bool is_target = resolution->pins != NULL && has_target_mark(reference->name);
+  struct ap_resolved *item =
+      is_past || is_target ? NULL : find_item(resolution, frame->entry.id, false, 0);
   struct ap_snapshot *snapshot = NULL;
   ap_status status = AP_OK;
   if (item == NULL) {
-    status = take_snapshot(reference, frame, &snapshot, err);
+    status = take_snapshot(node, resolution->pins, reference, frame, &snapshot, err);
     if (status != AP_OK) {
       status = ap_frame_error(frame, status, err);
       goto drop;
@@ -166,7 +214,8 @@ static ap_status add_item(struct ap_node *node, struct ap_arena *arena,
     status = AP_FAIL_MEMORY(err);
     goto drop;
   }
-  *item = (struct ap_resolved){.frame = frame, .snapshot = snapshot, .is_past = is_past};
+  *item = (struct ap_resolved){
+      .frame = frame, .snapshot = snapshot, .is_past = is_past, .is_target = is_target};
   resolution->items[resolution->count++] = item; /* holds frame and snapshot from here on */
   *out_item = item;
   return name_view(arena, item, err);
@@ -219,6 +268,9 @@ static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
   }
   struct ap_frame *frame = NULL;
   ap_error missing = {0};
+  if (resolution->pins != NULL && has_target_mark(name.name)) {
+    name.name.size -= sizeof AP_TARGET_MARK - 1;
+  }
   ap_status status = ap_node_find_frame(node, name.hive, name.box, name.name, &frame, &missing);
   if (status == AP_OK) {
     return add_item(node, arena, reference, frame, resolution, out_item, err);
@@ -237,9 +289,9 @@ static ap_status resolve_one(struct ap_node *node, struct ap_chamber *chamber,
 }
 
 ap_status ap_resolve(struct ap_node *node, struct ap_chamber *chamber, const struct ap_tree *tree,
-                     struct ap_text hive, struct ap_text box, struct ap_arena *arena,
-                     struct ap_resolution *resolution, ap_error *err) {
-  *resolution = (struct ap_resolution){0};
+                     struct ap_text hive, struct ap_text box, struct ap_pins *pins,
+                     struct ap_arena *arena, struct ap_resolution *resolution, ap_error *err) {
+  *resolution = (struct ap_resolution){.pins = pins};
   resolution->items = AP_ARENA_ARRAY(arena, struct ap_resolved *, tree->reference_count + 1);
   resolution->by_reference = AP_ARENA_ARRAY(arena, struct ap_resolved *, tree->reference_count + 1);
   if (resolution->items == NULL || resolution->by_reference == NULL) return AP_FAIL_MEMORY(err);

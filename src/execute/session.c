@@ -11,10 +11,6 @@
 #include "execute/statement_run.h"
 #include "plan/place.h"
 
-#define AP_WRITING_HINT                                                                  \
-  "frames are written by append and overwrite: ap_frame_write in C, write_to_frame and " \
-  "overwrite_frame in Python, 'apiary import' in the shell"
-
 ap_status ap_sql_session_create(struct ap_node *node, struct ap_sql_session **out_session,
                                 ap_error *err) {
   struct ap_sql_session *session =
@@ -66,16 +62,9 @@ static ap_status refuse(const struct ap_statement *statement, ap_error *err) {
       {"ALTER",
        "ALTER FRAME changes columns, rules, properties and names; hives, boxes and views can only "
        "be renamed"},
-      {"CREATE TABLE AS", AP_WRITING_HINT},
-      {"CREATE FRAME AS", AP_WRITING_HINT},
       {"CREATE",
        "what there is to create: CREATE HIVE h, CREATE BOX h.b, CREATE FRAME h.b.f "
        "(column type, ...), CREATE VIEW h.b.v AS query, each with IF NOT EXISTS"},
-      {"INSERT", AP_WRITING_HINT},
-      {"UPDATE", AP_WRITING_HINT},
-      {"DELETE", AP_WRITING_HINT},
-      {"MERGE", AP_WRITING_HINT},
-      {"TRUNCATE", AP_WRITING_HINT},
       {"SET VARIABLE", "PREPARE a statement with $1, or give parameters with the call"},
       {"PRAGMA", "SHOW ALL lists the options that SET changes"},
   };
@@ -176,6 +165,14 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
       return ap_run_copy_from(run, out, err);
     case AP_STATEMENT_COPY_TO:
       return ap_run_copy_to(run, out, err);
+    case AP_STATEMENT_INSERT:
+    case AP_STATEMENT_DELETE:
+    case AP_STATEMENT_UPDATE:
+    case AP_STATEMENT_MERGE:
+    case AP_STATEMENT_TRUNCATE:
+      return ap_run_change(run, out, err);
+    case AP_STATEMENT_CREATE_FRAME_AS:
+      return ap_run_create_as(run, out, err);
     default:
       break;
   }
@@ -212,7 +209,7 @@ static ap_status drain(struct ArrowArrayStream *stream, ap_error *err) {
  * looked for. Both become one in the whole text. */
 static void place_error(const struct ap_statement *statement, ap_error *err) {
   bool has_body = statement->body.size > 0;
-  bool is_query = has_body || statement->kind == AP_STATEMENT_QUERY;
+  bool is_query = has_body || statement->kind == AP_STATEMENT_QUERY || statement->change != NULL;
   struct ap_text part = has_body ? statement->body : statement->text;
   size_t offset = 0;
   if (err == NULL) return;

@@ -5,6 +5,43 @@
 #include "execute/staged.h"
 
 #include "base/assert.h"
+#include "execute/rules.h"
+
+const char *ap_frame_full_name(const struct ap_frame *frame, struct ap_arena *arena) {
+  const struct ap_frame_entry *entry = &frame->entry;
+  return ap_arena_format(arena, "%s.%s.%s", entry->hive.data, entry->box.data, entry->name.data);
+}
+
+ap_status ap_staged_write(struct ap_node *node, struct ap_chamber *chamber, const char *frame,
+                          const struct ap_snapshot *snapshot, const struct ap_cell_source *source,
+                          const struct ap_run_control *control, struct ap_staged *staged,
+                          struct ap_arena *arena, ap_error *err) {
+  struct ap_node_facts facts;
+  struct ap_buffer staging;
+  AP_ASSERT(staged->count == 0);
+  ap_node_get_facts(node, &facts);
+  ap_buffer_init(&staging, ap_node_env(node)->allocator);
+  ap_status status = ap_store_staging_path(ap_node_store(node), &staging, err);
+  if (status == AP_OK) status = ap_buffer_check(&staging, err);
+  const struct ap_cell_rules *rules = NULL;
+  if (status == AP_OK) status = ap_rules_load(snapshot, arena, &rules, err);
+  if (status == AP_OK) {
+    const struct ap_cell_target target = {
+        .frame = ap_text_of(frame),
+        .schema = &snapshot->schema,
+        .physical = &snapshot->physical,
+        .partition_columns = snapshot->partition_columns,
+        .partition_column_count = snapshot->partition_column_count,
+        .staging_folder = staging.data,
+        .target_bytes = facts.cell_target_bytes,
+        .rules = rules,
+    };
+    status = ap_chamber_write_cells(chamber, source, &target, control, arena, &staged->drafts,
+                                    &staged->count, err);
+  }
+  ap_buffer_deinit(&staging);
+  return status;
+}
 
 ap_status ap_staged_upload(struct ap_node *node, const struct ap_frame *frame,
                            struct ap_staged *staged, struct ap_arena *arena, ap_error *err) {

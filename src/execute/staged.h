@@ -16,6 +16,17 @@ struct ap_staged {
   struct ap_store_upload *uploads; /* NULL until they are objects, or might be */
 };
 
+/* "hive.box.name"; NULL when out of memory. */
+const char *ap_frame_full_name(const struct ap_frame *frame, struct ap_arena *arena);
+
+/* Write the rows of a source as files of the frame of that full name, whose snapshot says how
+ * (ap_chamber_write_cells). */
+AP_MUST_CHECK ap_status ap_staged_write(struct ap_node *node, struct ap_chamber *chamber,
+                                        const char *frame, const struct ap_snapshot *snapshot,
+                                        const struct ap_cell_source *source,
+                                        const struct ap_run_control *control,
+                                        struct ap_staged *staged, struct ap_arena *arena,
+                                        ap_error *err);
 /* Make every draft a durable object of the frame. Once per staged. */
 AP_MUST_CHECK ap_status ap_staged_upload(struct ap_node *node, const struct ap_frame *frame,
                                          struct ap_staged *staged, struct ap_arena *arena,

@@ -143,4 +143,11 @@ AP_MUST_CHECK ap_status ap_answer_describe_view(struct ap_statement_run *run,
 AP_MUST_CHECK ap_status ap_run_rename(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                       ap_error *err);
 
+/* change_create.c */
+AP_MUST_CHECK ap_status ap_run_create_as(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                         ap_error *err);
+/* change.c: one row of rows_inserted, rows_updated, rows_deleted, version */
+AP_MUST_CHECK ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                      ap_error *err);
+
 #endif

@@ -6,7 +6,6 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
-#include "execute/rules.h"
 #include "execute/partition_condition.h"
 #include "execute/staged.h"
 
@@ -22,12 +21,6 @@ struct write_run {
   struct ap_staged staged;
   struct ap_partition_condition condition; /* replace_where */
 };
-
-static const char *frame_name(struct write_run *run) {
-  const struct ap_frame_entry *entry = &run->frame->entry;
-  return ap_arena_format(&run->arena, "%s.%s.%s", entry->hive.data, entry->box.data,
-                         entry->name.data);
-}
 
 /* ---- replace_where --------------------------------------------------------------------------- */
 
@@ -78,43 +71,20 @@ static ap_status check_condition(struct write_run *run, ap_error *err) {
 /* ---- rows to objects ------------------------------------------------------------------------- */
 
 static ap_status write_cells(struct write_run *run, ap_error *err) {
-  const struct ap_snapshot *snapshot = run->snapshot;
-  struct ap_node_facts facts;
-  struct ap_buffer staging;
   struct ap_chamber *chamber = NULL;
-  struct ap_cell_source source = {.stream = run->request->stream, .query = run->request->query};
-  ap_node_get_facts(run->node, &facts);
-  ap_buffer_init(&staging, ap_node_env(run->node)->allocator);
-  const char *name = frame_name(run);
-  ap_status status = name == NULL ? AP_FAIL_MEMORY(err) : AP_OK;
+  const struct ap_cell_source source = {.stream = run->request->stream,
+                                        .query = run->request->query};
+  const char *name = ap_frame_full_name(run->frame, &run->arena);
+  if (name == NULL) return AP_FAIL_MEMORY(err);
+  AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err));
+  ap_status status =
+      ap_partition_condition_parse(chamber, run->frame, "replace_where",
+                                   run->request->replace_where, &run->arena, &run->condition, err);
   if (status == AP_OK) {
-    status = ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err);
-  }
-  if (status == AP_OK) {
-    status = ap_partition_condition_parse(chamber, run->frame, "replace_where",
-                                          run->request->replace_where, &run->arena, &run->condition,
-                                          err);
-  }
-  if (status == AP_OK) status = ap_store_staging_path(ap_node_store(run->node), &staging, err);
-  if (status == AP_OK) status = ap_buffer_check(&staging, err);
-  const struct ap_cell_rules *rules = NULL;
-  if (status == AP_OK) status = ap_rules_load(snapshot, &run->arena, &rules, err);
-  if (status == AP_OK) {
-    const struct ap_cell_target target = {
-        .frame = ap_text_of(name),
-        .schema = &snapshot->schema,
-        .physical = &snapshot->physical,
-        .partition_columns = snapshot->partition_columns,
-        .partition_column_count = snapshot->partition_column_count,
-        .staging_folder = staging.data,
-        .target_bytes = facts.cell_target_bytes,
-        .rules = rules,
-    };
-    status = ap_chamber_write_cells(chamber, &source, &target, run->request->control, &run->arena,
-                                    &run->staged.drafts, &run->staged.count, err);
+    status = ap_staged_write(run->node, chamber, name, run->snapshot, &source,
+                             run->request->control, &run->staged, &run->arena, err);
   }
   ap_chamber_release(chamber);
-  ap_buffer_deinit(&staging);
   return status;
 }
 

@@ -39,13 +39,24 @@ static const struct ap_token *with_verb(const struct ap_statement_parser *parser
 }
 
 static ap_status parse_with(struct ap_statement_parser *parser) {
-  static const char *const writing[] = {"INSERT", "DELETE", "UPDATE", "MERGE"};
+  static const struct {
+    const char *word;
+    ap_status (*parse)(struct ap_statement_parser *parser);
+  } writing[] = {
+      {"INSERT", ap_statement_parse_insert},
+      {"DELETE", ap_statement_parse_delete},
+      {"UPDATE", ap_statement_parse_update},
+      {"MERGE", ap_statement_parse_merge},
+  };
   parser->statement->kind = AP_STATEMENT_QUERY;
   const struct ap_token *verb = with_verb(parser);
   for (size_t i = 0; verb && i < sizeof(writing) / sizeof(*writing); i++) {
-    if (!ap_token_is(verb, writing[i])) continue;
-    parser->statement->kind = AP_STATEMENT_REFUSED;
-    set_head(parser, writing[i]);
+    if (!ap_token_is(verb, writing[i].word)) continue;
+    const char *begin = ap_parser_peek(parser)->source.data;
+    parser->with = (struct ap_text){begin, (size_t)(verb->source.data - begin)};
+    parser->at = (size_t)(verb - parser->tokens);
+    set_head(parser, writing[i].word);
+    return writing[i].parse(parser);
   }
   return AP_OK;
 }
@@ -93,23 +104,23 @@ static const struct head heads[] = {
     {"SET", ap_statement_parse_set},
     {"RESET", ap_statement_parse_reset},
     {"PRAGMA", parse_engine_set},
-    {"INSERT", parse_refused},
-    {"DELETE", parse_refused},
-    {"UPDATE", parse_refused},
-    {"MERGE", parse_refused},
+    {"INSERT", ap_statement_parse_insert},
+    {"DELETE", ap_statement_parse_delete},
+    {"UPDATE", ap_statement_parse_update},
+    {"MERGE", ap_statement_parse_merge},
     {"REPLACE", parse_refused},
-    {"TRUNCATE", parse_refused},
+    {"TRUNCATE", ap_statement_parse_truncate},
     {"COPY", ap_statement_parse_copy},
     {"ALTER", ap_statement_parse_alter},
     {"RENAME", ap_statement_parse_rename},
     {"ATTACH", parse_refused},
     {"DETACH", parse_refused},
-    {"BEGIN", parse_refused},
-    {"START", parse_refused},
-    {"COMMIT", parse_refused},
-    {"END", parse_refused},
-    {"ROLLBACK", parse_refused},
-    {"ABORT", parse_refused},
+    {"BEGIN", ap_statement_parse_begin},
+    {"START", ap_statement_parse_begin},
+    {"COMMIT", ap_statement_parse_commit},
+    {"END", ap_statement_parse_commit},
+    {"ROLLBACK", ap_statement_parse_rollback},
+    {"ABORT", ap_statement_parse_rollback},
     {"PREPARE", ap_statement_parse_prepare},
     {"EXECUTE", ap_statement_parse_execute},
     {"DEALLOCATE", ap_statement_parse_deallocate},
@@ -192,7 +203,10 @@ static ap_status parse_explain(struct ap_statement_parser *parser) {
   parser->statement->body = ap_parser_rest(parser);
   if (head && head->parse == parse_with) {
     AP_TRY(parse_with(parser));
-    if (parser->statement->kind == AP_STATEMENT_REFUSED) return AP_OK;
+    if (parser->statement->kind != AP_STATEMENT_QUERY) {
+      parser->statement->kind = AP_STATEMENT_REFUSED;
+      return AP_OK;
+    }
   } else if (!ap_token_begins_query(token)) {
     parser->statement->kind = AP_STATEMENT_REFUSED;
     set_head(parser, head->word);

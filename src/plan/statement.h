@@ -9,8 +9,8 @@
 #ifndef AP_PLAN_STATEMENT_H
 #define AP_PLAN_STATEMENT_H
 
-#include "base/text.h"
 #include "plan/statement_alter.h"
+#include "plan/statement_change.h"
 
 enum ap_statement_kind {
   AP_STATEMENT_QUERY,          /* text: the query; goes to the engine */
@@ -38,19 +38,28 @@ enum ap_statement_kind {
   AP_STATEMENT_ANALYZE,
   AP_STATEMENT_CREATE_VIEW, /* body: the query; columns: names only */
   AP_STATEMENT_DROP_VIEW,
-  AP_STATEMENT_HISTORY,     /* of a frame; limit */
-  AP_STATEMENT_RESTORE,     /* name to a version or timestamp: is_version, value */
-  AP_STATEMENT_COPY_FROM,   /* name, paths, options */
-  AP_STATEMENT_COPY_TO,     /* name or body, paths (one), options */
-  AP_STATEMENT_SET,         /* name: an option; value */
-  AP_STATEMENT_RESET,       /* name: an option; none: all */
-  AP_STATEMENT_SHOW_OPTION, /* likewise */
-  AP_STATEMENT_PREPARE,     /* name, body */
-  AP_STATEMENT_EXECUTE,     /* name, options: the values */
-  AP_STATEMENT_DEALLOCATE,  /* name; none: all */
-  AP_STATEMENT_RENAME,      /* name to new_name; object says what it is */
-  AP_STATEMENT_ENGINE_SET,  /* SET/RESET/PRAGMA and the like: not offered; head names it */
-  AP_STATEMENT_REFUSED,     /* INSERT, DELETE, UPDATE, MERGE, ...: head names it */
+  AP_STATEMENT_HISTORY,         /* of a frame; limit */
+  AP_STATEMENT_RESTORE,         /* name to a version or timestamp: is_version, value */
+  AP_STATEMENT_COPY_FROM,       /* name, paths, options */
+  AP_STATEMENT_COPY_TO,         /* name or body, paths (one), options */
+  AP_STATEMENT_SET,             /* name: an option; value */
+  AP_STATEMENT_RESET,           /* name: an option; none: all */
+  AP_STATEMENT_SHOW_OPTION,     /* likewise */
+  AP_STATEMENT_PREPARE,         /* name, body */
+  AP_STATEMENT_EXECUTE,         /* name, options: the values */
+  AP_STATEMENT_DEALLOCATE,      /* name; none: all */
+  AP_STATEMENT_RENAME,          /* name to new_name; object says what it is */
+  AP_STATEMENT_CREATE_FRAME_AS, /* change: the query; columns' names, partition_by */
+  AP_STATEMENT_INSERT,          /* this and the next: change */
+  AP_STATEMENT_DELETE,
+  AP_STATEMENT_UPDATE,
+  AP_STATEMENT_MERGE,
+  AP_STATEMENT_TRUNCATE,
+  AP_STATEMENT_BEGIN,
+  AP_STATEMENT_COMMIT,
+  AP_STATEMENT_ROLLBACK,
+  AP_STATEMENT_ENGINE_SET, /* SET/RESET/PRAGMA and the like: not offered; head names it */
+  AP_STATEMENT_REFUSED,    /* ATTACH, ...: head names it */
 };
 
 enum ap_explain_format {
@@ -139,6 +148,7 @@ struct ap_statement {
   const struct ap_statement_frame *frame;     /* CREATE FRAME (..) */
   const struct ap_statement_alter *alter;     /* ALTER FRAME */
   const struct ap_statement_changes *changes; /* SHOW CHANGES */
+  const struct ap_change_statement *change;   /* of statements that change rows */
 };
 
 /* Split a text at semicolons that end statements (quotes, comments and dollar quotes respected) and

@@ -5,7 +5,7 @@
  * called "box".
  * Thread: the arena's.
  */
-#include "plan/statement_parser.h"
+#include "plan/statement_change_parser.h"
 
 #include "base/limits.h"
 
@@ -258,6 +258,38 @@ static ap_status take_frame(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
+/* Whether AS stands outside of all parentheses. */
+static bool is_create_as(const struct ap_statement_parser *parser) {
+  size_t depth = 0;
+  for (size_t i = parser->at; i < parser->count; i++) {
+    const struct ap_token *token = &parser->tokens[i];
+    if (ap_token_is_symbol(token, '(')) depth++;
+    if (ap_token_is_symbol(token, ')') && depth > 0) depth--;
+    if (depth == 0 && ap_token_is(token, "AS")) return true;
+  }
+  return false;
+}
+
+/* [(names)] [clauses] AS query */
+static ap_status take_frame_as(struct ap_statement_parser *parser) {
+  struct ap_statement_frame *frame = AP_ARENA_NEW(parser->arena, struct ap_statement_frame);
+  if (!frame) return AP_FAIL_MEMORY(parser->err);
+  AP_TRY(ap_change_begin(parser));
+  struct ap_change_statement *change = parser->change;
+  parser->statement->kind = AP_STATEMENT_CREATE_FRAME_AS;
+  parser->statement->frame = frame;
+  if (ap_token_is_symbol(ap_parser_peek(parser), '(')) {
+    AP_TRY(ap_change_take_columns(parser, &change->columns, &change->column_count));
+  }
+  while (!ap_parser_take_word(parser, "AS")) AP_TRY(take_frame_clause(parser, frame));
+  if (!ap_token_begins_query(ap_parser_peek(parser))) {
+    return ap_parser_expected(parser, "a query", NULL, 0);
+  }
+  change->query = ap_parser_rest(parser);
+  parser->at = parser->count;
+  return AP_OK;
+}
+
 ap_status ap_parser_take_if_not_exists(struct ap_statement_parser *parser) {
   static const char *const words[] = {"EXISTS"};
   if (!ap_token_is(ap_parser_peek(parser), "IF") ||
@@ -307,12 +339,7 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   AP_TRY(ap_parser_take_if_not_exists(parser));
   AP_TRY(ap_parser_take_name(parser, (uint32_t)object, what[object], &statement->name));
   if (object == OBJECT_FRAME) {
-    if (ap_token_is(ap_parser_peek(parser), "AS")) {
-      statement->kind = AP_STATEMENT_REFUSED;
-      statement->head = AP_TEXT("CREATE TABLE AS");
-      return AP_OK;
-    }
-    AP_TRY(take_frame(parser));
+    AP_TRY(is_create_as(parser) ? take_frame_as(parser) : take_frame(parser));
   }
   return ap_parser_take_end(parser, "the end of the statement");
 }

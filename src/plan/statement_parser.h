@@ -17,6 +17,8 @@ struct ap_statement_parser {
   size_t count;
   size_t at;
   struct ap_statement *statement;
+  struct ap_text with;                /* "WITH ..." before a verb that changes rows */
+  struct ap_change_statement *change; /* statement->change while it is made */
   ap_error *err;
 };
 
@@ -117,5 +119,15 @@ ap_status ap_statement_parse_copy(struct ap_statement_parser *parser);
 /* statement_rename.c */
 ap_status ap_statement_parse_rename(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_alter_name(struct ap_statement_parser *parser); /* behind ALTER */
+
+/* statement_change.c, statement_merge.c */
+ap_status ap_statement_parse_insert(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_delete(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_update(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_truncate(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_merge(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_begin(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_commit(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_rollback(struct ap_statement_parser *parser);
 
 #endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A statement that changes the rows of one frame, on its way; for the files change*.c only.
+ *
+ * One primitive for all of DELETE, UPDATE and MERGE: a query finds which rows (cell and place in
+ * it) which clause of the statement takes, with the new values, into a table of the chamber; then
+ * only the cells touched are written again, without or with other rows in these places. So each
+ * expression is evaluated once per row, and everything spills.
+ * Thread: the session's.
+ */
+#ifndef AP_EXECUTE_CHANGE_H
+#define AP_EXECUTE_CHANGE_H
+
+#include "execute/choose.h"
+#include "execute/staged.h"
+#include "execute/statement_run.h"
+#include "plan/composition.h"
+
+/* Tables of the chamber while a statement runs. */
+#define AP_MATCHES_TABLE "ap_matches" /* ap_file, ap_row, ap_clause, ap_v<column>, ... */
+#define AP_TOUCHED_TABLE                                                                     \
+  "ap_touched"                   /* ap_file, ap_place: where a cell is in the rewritten list \
+                                  */
+#define AP_ROWS_TABLE "ap_given" /* INSERT with parameters: the rows, in the parameters' types */
+#define AP_TOUCHED_MARK \
+  "\x1f"                \
+  "touched"
+
+enum ap_change_value_kind {
+  AP_VALUE_KEPT,    /* the column stays as it is */
+  AP_VALUE_PIECE,   /* an expression of the statement */
+  AP_VALUE_SOURCE,  /* MERGE: the source's column of that name */
+  AP_VALUE_DEFAULT, /* the column's default */
+};
+
+struct ap_change_value {
+  enum ap_change_value_kind kind;
+  struct ap_text piece;
+};
+
+/* One way a row is changed. UPDATE and DELETE have one clause, MERGE those it was given. */
+struct ap_change_clause {
+  enum ap_merge_when when;
+  enum ap_merge_action action;
+  struct ap_text condition;
+  struct ap_change_value *values; /* by column of the frame; NULL for DELETE and DO NOTHING */
+};
+
+struct ap_change_counts {
+  int64_t inserted;
+  int64_t updated;
+  int64_t deleted; /* -1: not known */
+  int64_t copied;
+};
+
+struct ap_change {
+  struct ap_statement_run *run;
+  struct ap_node *node;
+  const struct ap_change_statement *spec;
+  struct ap_arena arena; /* of one attempt */
+  struct ap_text hive;
+  struct ap_text box;
+  struct ap_text name;
+  struct ap_text alias; /* what the statement calls the frame */
+  const char *full_name;
+  struct ap_frame *frame;
+  struct ap_snapshot *snapshot;      /* what the statement reads */
+  const struct ap_cell_rules *rules; /* of the frame's rows; NULL: none */
+  struct ap_pinned pin;              /* frame and snapshot once more, for the query */
+  struct ap_pins pins;
+  struct ap_change_clause *clauses;
+  uint32_t clause_count;
+  struct ap_composition composition;
+  struct ap_query_prepared *prepared;
+  const struct ap_choice *target; /* the cells that the query searches */
+  struct ap_cell **removed;       /* cells of the snapshot, in its order */
+  uint32_t removed_count;
+  bool reads_all;   /* anything that others commit since may change the outcome */
+  bool reads_cells; /* the query's conditions say which cells may */
+  struct ap_staged staged;
+  struct ap_change_counts counts;
+  int64_t version; /* where it landed */
+};
+
+/* change_text.c */
+/* The clauses of the statement, checked against the frame's columns. */
+AP_MUST_CHECK ap_status ap_change_plan_clauses(struct ap_change *change, ap_error *err);
+/* The query that fills AP_MATCHES_TABLE. */
+AP_MUST_CHECK ap_status ap_change_compose_matches(struct ap_change *change, ap_error *err);
+/* The query that gives the rows of the cells to be written; rewrites: some cells are written again
+ * (mapped: AP_TOUCHED_TABLE says where they are), else there are only rows to insert. */
+AP_MUST_CHECK ap_status ap_change_compose_rewrite(const struct ap_change *change, bool rewrites,
+                                                  bool mapped, struct ap_buffer *out,
+                                                  ap_error *err);
+bool ap_change_has_action(const struct ap_change *change, enum ap_merge_action action);
+/* Index of a column by name; -1 with AP_SCHEMA_MISMATCH and what may have been meant. */
+int32_t ap_change_find_column(const struct ap_change *change, struct ap_text name, ap_error *err);
+/* The default of a column as an expression; "NULL" when it has none. */
+struct ap_text ap_change_default(const struct ap_change *change, uint32_t column);
+/* Written by whoever writes the row, not by the statement. */
+bool ap_change_is_generated(const struct ap_change *change, uint32_t column);
+
+/* change_cells.c */
+/* Find the rows and write the cells anew: DELETE, UPDATE, MERGE. */
+AP_MUST_CHECK ap_status ap_change_rows(struct ap_change *change, ap_error *err);
+/* All rows go. */
+AP_MUST_CHECK ap_status ap_change_remove_all(struct ap_change *change, ap_error *err);
+
+/* change_insert.c */
+/* The rows of INSERT and CREATE FRAME AS: prepare them, write them, and (on failure too) give their
+ * chamber back. */
+struct ap_change_rows_given {
+  struct ap_text query;   /* that gives the rows, without parameters */
+  struct ap_schema given; /* its columns */
+  int32_t *places;        /* of each column of the frame among them; -1: its default */
+};
+AP_MUST_CHECK ap_status ap_change_take_rows(struct ap_change *change,
+                                            struct ap_change_rows_given *rows, ap_error *err);
+AP_MUST_CHECK ap_status ap_change_write_rows(struct ap_change *change,
+                                             struct ap_change_rows_given *rows, ap_error *err);
+void ap_change_close_rows(struct ap_change *change);
+AP_MUST_CHECK ap_status ap_change_insert(struct ap_change *change, ap_error *err);
+
+/* change.c */
+/* Start anew from what the statement says; the arena and the composition are made. */
+void ap_change_begin_attempt(struct ap_change *change, struct ap_statement_run *run);
+/* Free all; status tells whether the cells written may be known to a ledger. */
+void ap_change_end_attempt(struct ap_change *change, ap_status status);
+AP_MUST_CHECK ap_status ap_change_answer(const struct ap_change *change,
+                                         struct ArrowArrayStream *out, ap_error *err);
+/* Parse, resolve, prune and bind the composed text. */
+AP_MUST_CHECK ap_status ap_change_prepare(struct ap_change *change, struct ap_text text,
+                                          struct ap_pins *pins, ap_error *err);
+/* Say of an error where in the user's text it is; lines_before as ap_composition_place_error. */
+ap_status ap_change_explain(const struct ap_change *change, unsigned lines_before, ap_status status,
+                            ap_error *err);
+const struct ap_parameter *ap_change_parameters(const struct ap_change *change,
+                                                uint32_t *out_count);
+
+#endif
