@@ -252,8 +252,7 @@ void ap_change_begin_attempt(struct ap_change *change, struct ap_statement_run *
   *change =
       (struct ap_change){.run = run, .node = run->session->node, .spec = run->statement->change};
   ap_arena_init(&change->arena, ap_node_env(change->node)->allocator);
-  ap_composition_init(&change->composition, &change->arena, run->request->sql,
-                      run->statement->text);
+  ap_composition_init(&change->composition, &change->arena, run->statement->text);
 }
 
 /* A commit that may be there needs its cells; one that failed does not. */

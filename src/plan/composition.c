@@ -14,8 +14,8 @@
 enum { PIECES_INITIAL = 8 };
 
 void ap_composition_init(struct ap_composition *composition, struct ap_arena *arena,
-                         struct ap_text sql, struct ap_text statement) {
-  *composition = (struct ap_composition){.arena = arena, .sql = sql, .statement = statement};
+                         struct ap_text statement) {
+  *composition = (struct ap_composition){.arena = arena, .statement = statement};
   ap_buffer_init(&composition->text, arena->allocator);
 }
 
@@ -178,10 +178,10 @@ static void place_byte(const struct ap_composition *composition, ap_error *err) 
     if (within > piece->source.size) within = piece->source.size;
     unsigned line = 0;
     unsigned column = 0;
-    size_t at = (size_t)(piece->source.data - composition->sql.data) + within;
-    ap_sql_place(composition->sql, at, &line, &column);
+    size_t at = (size_t)(piece->source.data - composition->statement.data) + within;
+    ap_sql_place(composition->statement, at, &line, &column);
     (void)snprintf(words, sizeof words, " (line %u, column %u)", line, column);
-    ap_error_position(err, (size_t)(piece->source.data - composition->statement.data) + within);
+    ap_error_position(err, at);
   }
   replace(err->message, found, end, words);
 }

@@ -20,8 +20,7 @@ struct ap_composition_piece {
 
 struct ap_composition {
   struct ap_arena *arena;
-  struct ap_text sql;       /* the whole text the user gave: places are told in it */
-  struct ap_text statement; /* the one in it whose pieces these are: parameters are counted in it */
+  struct ap_text statement; /* whose pieces these are: places and parameters are counted in it */
   struct ap_buffer text;
   struct ap_composition_piece *pieces;
   uint32_t piece_count;
@@ -30,7 +29,7 @@ struct ap_composition {
 };
 
 void ap_composition_init(struct ap_composition *composition, struct ap_arena *arena,
-                         struct ap_text sql, struct ap_text statement);
+                         struct ap_text statement);
 void ap_composition_deinit(struct ap_composition *composition); /* idempotent */
 
 /* Words of our own. */

@@ -5,9 +5,10 @@
  * of parentheses, brackets and CASE.
  * Thread: the arena's.
  */
-#include "plan/statement_change_parser.h"
+#include "plan/statement_change.h"
 
 #include "base/limits.h"
+#include "plan/statement_change_parser.h"
 
 #include <string.h>
 
