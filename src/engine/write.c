@@ -549,6 +549,7 @@ static ap_status check_source(struct write *write, const struct ap_cell_source *
     AP_TRY(ap_chamber_check_statement(write->query, err));
     status = ap_chamber_describe(write->chamber, write->query, write->arena, &write->columns, err);
   }
+  if (status == AP_QUERY) return status; /* about the query, not the frame */
   if (status != AP_OK) {
     return ap_error_prefix(err, status, "frame %.*s", AP_TEXT_ARG(write->target->frame));
   }
