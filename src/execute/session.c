@@ -161,6 +161,8 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
       return ap_run_analyze(run, out, err);
     case AP_STATEMENT_HISTORY:
       return ap_run_history(run, out, err);
+    case AP_STATEMENT_RESTORE:
+      return ap_run_restore(run, out, err);
     case AP_STATEMENT_COPY_FROM:
       return ap_run_copy_from(run, out, err);
     case AP_STATEMENT_COPY_TO:

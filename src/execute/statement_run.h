@@ -127,6 +127,10 @@ AP_MUST_CHECK ap_status ap_run_copy_from(struct ap_statement_run *run, struct Ar
 AP_MUST_CHECK ap_status ap_run_copy_to(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                        ap_error *err);
 
+/* statement_restore.c */
+AP_MUST_CHECK ap_status ap_run_restore(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
+
 /* statement_view.c */
 AP_MUST_CHECK ap_status ap_run_create_view(struct ap_statement_run *run,
                                            struct ArrowArrayStream *out, ap_error *err);

@@ -138,7 +138,7 @@ static const struct head heads[] = {
     {"GRANT", parse_refused},
     {"REVOKE", parse_refused},
     {"OPTIMIZE", ap_statement_parse_optimize},
-    {"RESTORE", parse_refused},
+    {"RESTORE", ap_statement_parse_restore},
 };
 
 #define HEAD_COUNT (sizeof(heads) / sizeof(*heads))

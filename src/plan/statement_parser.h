@@ -109,6 +109,7 @@ ap_status ap_statement_parse_set(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_reset(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_show_option(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_history(struct ap_statement_parser *parser);
+ap_status ap_statement_parse_restore(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_prepare(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_execute(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_deallocate(struct ap_statement_parser *parser);

@@ -89,6 +89,36 @@ ap_status ap_statement_parse_history(struct ap_statement_parser *parser) {
   return ap_parser_take_end(parser, "LIMIT or the end of the statement");
 }
 
+/* RESTORE [FRAME] name TO VERSION | TIMESTAMP AS OF value */
+ap_status ap_statement_parse_restore(struct ap_statement_parser *parser) {
+  static const char *const words[] = {"VERSION", "TIMESTAMP"};
+  struct ap_statement *statement = parser->statement;
+  ap_parser_take(parser);
+  statement->kind = AP_STATEMENT_RESTORE;
+  if (ap_token_object(ap_parser_peek(parser)) == AP_OBJECT_FRAME &&
+      !ap_token_is(ap_parser_peek_at(parser, 1), "TO")) {
+    ap_parser_take(parser);
+  }
+  AP_TRY(ap_parser_take_name(parser, 3, "the name of a frame", &statement->name));
+  if (!ap_parser_take_word(parser, "TO")) return ap_parser_expected(parser, "TO", NULL, 0);
+  statement->is_version = ap_parser_take_word(parser, "VERSION");
+  if (!statement->is_version && !ap_parser_take_word(parser, "TIMESTAMP")) {
+    return ap_parser_expected(parser, "VERSION or TIMESTAMP", words, 2);
+  }
+  if (!ap_parser_take_word(parser, "AS")) return ap_parser_expected(parser, "AS OF", NULL, 0);
+  if (!ap_parser_take_word(parser, "OF")) return ap_parser_expected(parser, "OF", NULL, 0);
+  const struct ap_token *token = ap_parser_peek(parser);
+  bool fits =
+      token->kind == AP_TOKEN_STRING || (statement->is_version && token->kind == AP_TOKEN_NUMBER);
+  if (!fits) {
+    return ap_parser_expected(parser, statement->is_version ? "a number" : "a 'timestamp'", NULL,
+                              0);
+  }
+  ap_parser_take(parser);
+  statement->value = token->kind == AP_TOKEN_STRING ? token->value : token->source;
+  return ap_parser_take_end(parser, "the end of the statement");
+}
+
 /* PREPARE name [(types)] AS statement */
 ap_status ap_statement_parse_prepare(struct ap_statement_parser *parser) {
   struct ap_statement *statement = parser->statement;

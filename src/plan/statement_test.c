@@ -127,6 +127,8 @@ static const struct row {
     {"SET SESSION a TO 'b c'; SET local = 3; RESET ALL; RESET SESSION a; SHOW ALL; SHOW a",
      "set-option SET [a] = {b c} ; set-option SET [local] = {3} ; reset RESET ; reset RESET [a] ; "
      "show-option SHOW ; show-option SHOW [a]"},
+    {"RESTORE FRAME f TO VERSION AS OF 3; RESTORE a.b.f TO TIMESTAMP AS OF '2026-01-31'",
+     "restore RESTORE [f] = {3} ; restore RESTORE [a].[b].[f] = {2026-01-31}"},
     {"PREPARE p AS SELECT $1; EXECUTE p(1 + f(2, 3), x := [1, 2]); EXECUTE p; DEALLOCATE ALL; "
      "DEALLOCATE PREPARE p",
      "prepare PREPARE [p] body {SELECT $1} ; execute EXECUTE [p] :1 + f(2, 3) x:[1, 2] ; execute "

@@ -169,3 +169,61 @@ def test_errors_point_into_the_users_text(ap: Apiary, orders: apiary.Frame) -> N
     with pytest.raises(apiary.SqlSyntaxError) as caught:
         rows(ap, sql)
     assert f"(at byte {sql.index('= 3')} of the statement)" in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------- RESTORE
+
+
+def test_restore(ap: Apiary, orders: apiary.Frame) -> None:
+    second = next(entry["timestamp"] for entry in orders.history() if entry["version"] == 2)
+    assert rows(ap, "RESTORE FRAME orders TO VERSION AS OF 1")[0][:4] == (4, 1, 2, 0)
+    assert rows(ap, "FROM orders") == [(1, "x")]
+    assert rows(ap, f"RESTORE TABLE b.orders TO TIMESTAMP AS OF '{second}'")[0][:4] == (5, 2, 0, 1)
+    assert sorted(rows(ap, "FROM orders")) == [(1, "x"), (2, "y")]
+    assert rows(ap, "RESTORE orders TO VERSION AS OF 5")[0][:4] == (5, 5, 0, 0), "nothing to do"
+    ap.sql("RESTORE orders TO VERSION AS OF 0")
+    assert rows(ap, "SELECT count(*) FROM orders") == [(0,)]
+    ap.sql("RESTORE orders TO VERSION AS OF 3")
+    assert sorted(rows(ap, "FROM orders")) == [(1, "x"), (2, "y"), (3, "x")]
+    newest = orders.history()[0]
+    assert (newest["version"], newest["operation"]) == (7, "RESTORE")
+    for version, count in enumerate([0, 1, 2, 3, 1, 2, 0, 3]):
+        assert rows(ap, f"SELECT count(*) FROM orders VERSION AS OF {version}") == [(count,)]
+
+
+def test_others_read_what_was_restored(ap: Apiary, orders: apiary.Frame) -> None:
+    deltalake = pytest.importorskip("deltalake")
+    ap.sql("RESTORE orders TO VERSION AS OF 1; RESTORE orders TO VERSION AS OF 2")
+    location = dict(rows(ap, "DESCRIBE orders"))["location"]
+    table = deltalake.DeltaTable(location)
+    assert table.version() == 5
+    assert sorted(table.to_pyarrow_table().column("id").to_pylist()) == [1, 2]
+    newest = table.history(1)[0]
+    assert newest["operation"] == "RESTORE"
+    assert newest["operationParameters"]["version"] == "2"
+    assert int(newest["operationMetrics"]["numRestoredFiles"]) == 1
+
+
+def test_restores_that_fail(ap: Apiary, orders: apiary.Frame) -> None:
+    from pathlib import Path
+
+    location = Path(dict(rows(ap, "DESCRIBE orders"))["location"])
+    ap.sql("CREATE VIEW v AS FROM orders; RESTORE orders TO VERSION AS OF 0")
+    for cell in location.glob("*.parquet"):
+        cell.unlink()
+    for statement, message in [
+        ("RESTORE orders TO VERSION AS OF 2", "which is no longer there"),
+        ("RESTORE orders TO VERSION AS OF 9", "there are 0 to 4"),
+        ("RESTORE orders TO TIMESTAMP AS OF 'soon'", "is not a timestamp"),
+        ("RESTORE v TO VERSION AS OF 1", "is a view"),
+        ("RESTORE nothing TO VERSION AS OF 1", "w.b.nothing does not exist"),
+        ("RESTORE orders TO 3", "expected VERSION or TIMESTAMP"),
+        ("RESTORE orders", "expected TO"),
+    ]:
+        with pytest.raises(apiary.ApiaryError) as caught:
+            ap.sql(statement)
+        assert message in str(caught.value), statement
+    assert orders.history()[0]["version"] == 4
+    ap.sql("ALTER FRAME orders ADD COLUMN late date")
+    with pytest.raises(apiary.Unsupported, match="the columns have changed since version 4"):
+        ap.sql("RESTORE orders TO VERSION AS OF 4")
