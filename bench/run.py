@@ -6,7 +6,7 @@ The peers (deltalake, duckdb) come from the development pins. Absolute figures m
 machine: the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is
 aimed at.
 
-    python bench/run.py [--quick] [--only append,commits,query,planning,start]
+    python bench/run.py [--quick] [--only append,commits,query,planning,tpch,start]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import apiary
 import deltalake
 import duckdb
 import pyarrow as pa
+from tpch import bench_tpch
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -323,6 +324,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "commits": lambda folder, quick: bench_commits(folder, 100 if quick else 1000),
     "query": lambda folder, quick: bench_query(folder, 5 if quick else 15),
     "planning": lambda folder, quick: bench_planning(folder, 5 if quick else 25),
+    "tpch": lambda folder, quick: bench_tpch(folder, "0.1" if quick else "1", 3 if quick else 5),
     "start": lambda folder, quick: bench_start(folder, 5 if quick else 25),
 }
 
@@ -333,6 +335,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--only", default=",".join(BENCHES), help="names, parted by commas")
     arguments = parser.parse_args()
+    # What is measured here is the reading of cells; tpch measures both.
+    os.environ["APIARY_CELL_CACHE"] = "off"
     print(
         f"apiary {apiary.__version__}, deltalake {deltalake.__version__}, "
         f"duckdb {duckdb.__version__}; {os.cpu_count()} cores"
