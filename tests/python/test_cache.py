@@ -242,7 +242,7 @@ def test_damaged_files_are_done_without(
     if known:
         assert eager.sql("SELECT count(*) FROM h.b.f WHERE a = 1").fetchall() == [(1,)]
     else:  # bound, but nothing is read
-        assert len(eager.sql("EXPLAIN SELECT a FROM h.b.f").fetchall()) == 1
+        assert len(eager.sql("EXPLAIN SELECT a FROM h.b.f")) > 0
     (path,) = files_of(tmp_path / "storage")
     size = path.stat().st_size
     if damage == "gone":
