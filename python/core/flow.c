@@ -205,6 +205,10 @@ ap_status core_flow_next(struct core_flow *flow, struct ArrowArray *out, ap_erro
   return status;
 }
 
+bool core_flow_is_at_end(const struct core_flow *flow) {
+  return flow->ended && flow->rest.release == NULL;
+}
+
 /* ---- handed to another library --------------------------------------------------------------- */
 
 struct handing {

@@ -28,6 +28,8 @@ struct core_flow {
 ap_status core_flow_open(struct core_flow *flow, ap_error *error);
 /* out->release NULL at the end. A stop that the watch asks for is AP_CANCELLED. */
 ap_status core_flow_next(struct core_flow *flow, struct ArrowArray *out, ap_error *error);
+/* All rows have been given. */
+bool core_flow_is_at_end(const struct core_flow *flow);
 void core_flow_show(struct core_flow *flow);
 /* As an Arrow stream for any consumer; takes the flow. */
 void core_flow_hand_out(struct core_flow *flow, struct ArrowArrayStream *out);

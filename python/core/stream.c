@@ -112,7 +112,7 @@ static void read_next(void *opaque) {
   reading->status = core_flow_next(reading->flow, &reading->array, &reading->error);
 }
 
-/* At the end None, and from then on. */
+/* At the end None, and from then on. With the last batch the engine is free again. */
 static PyObject *stream_next(PyObject *object, PyObject *unused) {
   Stream *self = (Stream *)object;
   struct reading reading = {.flow = self->flow};
@@ -137,9 +137,9 @@ static PyObject *stream_next(PyObject *object, PyObject *unused) {
   } else if (!raised) {
     Py_INCREF(Py_None);
     batch = Py_None;
-    self->ended = true;
   }
-  if (batch == NULL || batch == Py_None) self->closing = true;
+  if (batch != NULL && core_flow_is_at_end(self->flow)) self->ended = true;
+  if (batch == NULL || self->ended) self->closing = true;
   stream_leave(self);
   if (self->ended) self->why = "at its end";
   return batch;

@@ -27,6 +27,7 @@ Parquet cells that other engines read and write too.
 from apiary._apiary import Apiary
 from apiary._objects import Box, Frame, Hive
 from apiary._result import Result
+from apiary._session import Session
 from apiary._stream import Batch, Stream
 from apiary.errors import (
     AlreadyExists,
@@ -75,6 +76,7 @@ __all__ = [
     "OutcomeUnknown",
     "Result",
     "SchemaError",
+    "Session",
     "SqlError",
     "SqlSyntaxError",
     "StateError",

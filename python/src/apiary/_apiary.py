@@ -14,6 +14,7 @@ from apiary import _core
 from apiary._data import Source
 from apiary._objects import Box, Frame, Hive
 from apiary._result import Result, need
+from apiary._session import Session
 from apiary._sessions import Sessions
 from apiary._stream import Stream
 from apiary._values import (
@@ -520,6 +521,20 @@ class Apiary:
         timeout_ms = milliseconds(timeout)
         with self._opened().sessions.one() as session:
             return Stream(session.stream(query, encoded, timeout_ms, progress, rows))
+
+    def session(self) -> Session:
+        """A session of one's own: what ``USE`` and ``SET`` say in it holds in it alone.
+
+        >>> from apiary import Apiary
+        >>> with Apiary("demo") as ap:
+        ...     _ = ap.create_hive("warehouse").create_box("sales")
+        ...     with ap.session() as session:
+        ...         _ = session.sql("USE warehouse.sales")
+        ...         session.hive, session.box
+        ('warehouse', 'sales')
+        """
+        opened = self._opened()
+        return Session(opened.core, opened.sessions)
 
     def cancel(self) -> None:
         """End the queries that run and the streams that are open, from another thread; they raise

@@ -40,6 +40,17 @@ class Sessions:
         finally:
             self._give_back(session, used)
 
+    @contextlib.contextmanager
+    def running(self, session: _core.Session) -> Iterator[_core.Session]:
+        """A session of somebody's own while it runs something, so that `interrupt` finds it."""
+        with self._lock:
+            self._busy.add(session)
+        try:
+            yield session
+        finally:
+            with self._lock:
+                self._busy.discard(session)
+
     def _take(self) -> tuple[_core.Session, tuple[str, str]]:
         with self._lock:
             used = self._used
