@@ -51,86 +51,86 @@ class NotSupportedError(DatabaseError):
     """Something that is known and cannot be done."""
 
 
-class _SqlError(ProgrammingError, errors.SqlError): ...
+class SqlError(ProgrammingError, errors.SqlError): ...
 
 
-class _SqlSyntaxError(ProgrammingError, errors.SqlSyntaxError): ...
+class SqlSyntaxError(ProgrammingError, errors.SqlSyntaxError): ...
 
 
-class _InvalidArgument(ProgrammingError, errors.InvalidArgument): ...
+class InvalidArgument(ProgrammingError, errors.InvalidArgument): ...
 
 
-class _NotFound(ProgrammingError, errors.NotFound): ...
+class NotFound(ProgrammingError, errors.NotFound): ...
 
 
-class _AlreadyExists(ProgrammingError, errors.AlreadyExists): ...
+class AlreadyExists(ProgrammingError, errors.AlreadyExists): ...
 
 
-class _SchemaError(DataError, errors.SchemaError): ...
+class SchemaError(DataError, errors.SchemaError): ...
 
 
-class _ConfigError(OperationalError, errors.ConfigError): ...
+class ConfigError(OperationalError, errors.ConfigError): ...
 
 
-class _Unsupported(NotSupportedError, errors.Unsupported): ...
+class Unsupported(NotSupportedError, errors.Unsupported): ...
 
 
-class _StateError(InterfaceError, errors.StateError): ...
+class StateError(InterfaceError, errors.StateError): ...
 
 
-class _Conflict(OperationalError, errors.Conflict): ...
+class Conflict(OperationalError, errors.Conflict): ...
 
 
-class _Busy(OperationalError, errors.Busy): ...
+class Busy(OperationalError, errors.Busy): ...
 
 
-class _TaskTimeout(OperationalError, errors.TaskTimeout): ...
+class TaskTimeout(OperationalError, errors.TaskTimeout): ...
 
 
-class _Cancelled(OperationalError, errors.Cancelled): ...
+class Cancelled(OperationalError, errors.Cancelled): ...
 
 
-class _MemoryExceeded(OperationalError, errors.MemoryExceeded): ...
+class MemoryExceeded(OperationalError, errors.MemoryExceeded): ...
 
 
-class _OutOfMemory(OperationalError, errors.OutOfMemory): ...
+class OutOfMemory(OperationalError, errors.OutOfMemory): ...
 
 
-class _StorageError(OperationalError, errors.StorageError): ...
+class StorageError(OperationalError, errors.StorageError): ...
 
 
-class _OutcomeUnknown(OperationalError, errors.OutcomeUnknown): ...
+class OutcomeUnknown(OperationalError, errors.OutcomeUnknown): ...
 
 
-class _CorruptError(DatabaseError, errors.CorruptError): ...
+class CorruptError(DatabaseError, errors.CorruptError): ...
 
 
-class _TaskAbandoned(OperationalError, errors.TaskAbandoned): ...
+class TaskAbandoned(OperationalError, errors.TaskAbandoned): ...
 
 
-class _RuleError(IntegrityError, errors.SchemaError): ...
+class RuleError(IntegrityError, errors.SchemaError): ...
 
 
 _BOTH: dict[type[errors.ApiaryError], type[Error]] = {
-    errors.SqlError: _SqlError,
-    errors.SqlSyntaxError: _SqlSyntaxError,
-    errors.InvalidArgument: _InvalidArgument,
-    errors.NotFound: _NotFound,
-    errors.AlreadyExists: _AlreadyExists,
-    errors.SchemaError: _SchemaError,
-    errors.ConfigError: _ConfigError,
-    errors.Unsupported: _Unsupported,
-    errors.StateError: _StateError,
-    errors.Conflict: _Conflict,
-    errors.Busy: _Busy,
-    errors.TaskTimeout: _TaskTimeout,
-    errors.Cancelled: _Cancelled,
-    errors.MemoryExceeded: _MemoryExceeded,
-    errors.OutOfMemory: _OutOfMemory,
-    errors.StorageError: _StorageError,
-    errors.OutcomeUnknown: _OutcomeUnknown,
-    errors.CorruptError: _CorruptError,
-    errors.TaskAbandoned: _TaskAbandoned,
+    errors.SqlError: SqlError,
+    errors.SqlSyntaxError: SqlSyntaxError,
+    errors.InvalidArgument: InvalidArgument,
+    errors.NotFound: NotFound,
+    errors.AlreadyExists: AlreadyExists,
+    errors.SchemaError: SchemaError,
+    errors.ConfigError: ConfigError,
+    errors.Unsupported: Unsupported,
+    errors.StateError: StateError,
+    errors.Conflict: Conflict,
+    errors.Busy: Busy,
+    errors.TaskTimeout: TaskTimeout,
+    errors.Cancelled: Cancelled,
+    errors.MemoryExceeded: MemoryExceeded,
+    errors.OutOfMemory: OutOfMemory,
+    errors.StorageError: StorageError,
+    errors.OutcomeUnknown: OutcomeUnknown,
+    errors.CorruptError: CorruptError,
+    errors.TaskAbandoned: TaskAbandoned,
     errors.InternalError: InternalError,
 }
 
@@ -141,7 +141,7 @@ def of(error: errors.ApiaryError) -> Error:
         return error
     kind = _BOTH.get(type(error), DatabaseError)
     if error.sqlstate.startswith("23"):
-        kind = _RuleError
+        kind = RuleError
     same = kind(error.message, hint=error.hint)
     same.__dict__.update(error.__dict__)
     same.code, same.sqlstate, same.retryable = error.code, error.sqlstate, error.retryable

@@ -47,6 +47,37 @@ if TYPE_CHECKING:
 
     from apiary._stream import Batch, Stream
 
+__all__ = [
+    "BINARY",
+    "DATETIME",
+    "NUMBER",
+    "ROWID",
+    "STRING",
+    "Binary",
+    "Connection",
+    "Cursor",
+    "DataError",
+    "DatabaseError",
+    "Date",
+    "DateFromTicks",
+    "Error",
+    "IntegrityError",
+    "InterfaceError",
+    "InternalError",
+    "NotSupportedError",
+    "OperationalError",
+    "ProgrammingError",
+    "Time",
+    "TimeFromTicks",
+    "Timestamp",
+    "TimestampFromTicks",
+    "Warning",
+    "apilevel",
+    "connect",
+    "paramstyle",
+    "threadsafety",
+]
+
 apilevel = "2.0"
 threadsafety = 2
 paramstyle = "qmark"
@@ -501,9 +532,11 @@ class Cursor:
 
     def close(self) -> None:
         """Close it."""
-        if not self._closed and self._stream is not None:
+        if self._stream is not None:
             self._stream.close()
+        rowcount = self._rowcount
         self._forget()
+        self._rowcount = rowcount
         self._closed = True
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
