@@ -489,8 +489,12 @@ class Apiary:
         """
         encoded = encode_parameters(params)
         timeout_ms = milliseconds(timeout)
-        with self._opened().sessions.one() as session:
+        sessions = self._opened().sessions
+        session, used = sessions.take()
+        try:
             return Result(session.query(query, encoded, timeout_ms, progress))
+        finally:
+            sessions.give_back(session, used)
 
     def sql_stream(
         self,

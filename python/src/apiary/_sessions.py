@@ -34,11 +34,11 @@ class Sessions:
     @contextlib.contextmanager
     def one(self) -> Iterator[_core.Session]:
         """A session of one's own that has what USE set."""
-        session, used = self._take()
+        session, used = self.take()
         try:
             yield session
         finally:
-            self._give_back(session, used)
+            self.give_back(session, used)
 
     @contextlib.contextmanager
     def running(self, session: _core.Session) -> Iterator[_core.Session]:
@@ -51,14 +51,18 @@ class Sessions:
             with self._lock:
                 self._busy.discard(session)
 
-    def _take(self) -> tuple[_core.Session, tuple[str, str]]:
+    def take(self) -> tuple[_core.Session, tuple[str, str]]:
+        """The same in two steps, for who cannot afford a context manager: give it back."""
         with self._lock:
             used = self._used
-            session = self._idle.pop() if self._idle else None
-        if session is None or (session.hive, session.box) != used:
-            # A session cannot be told to use nothing, so one that lags behind is replaced.
-            session = self._core.session()
-            used = self._bring_up(session, used)
+            if self._idle:
+                session = self._idle.pop()
+                if (session.hive, session.box) == used:
+                    self._busy.add(session)
+                    return session, used
+        # A session cannot be told to use nothing, so one that lags behind is replaced.
+        session = self._core.session()
+        used = self._bring_up(session, used)
         with self._lock:
             self._busy.add(session)
         return session, used
@@ -77,7 +81,8 @@ class Sessions:
             return "", ""
         return session.hive, session.box
 
-    def _give_back(self, session: _core.Session, used: tuple[str, str]) -> None:
+    def give_back(self, session: _core.Session, used: tuple[str, str]) -> None:
+        """What `take` gave."""
         now = (session.hive, session.box)
         with self._lock:
             self._busy.discard(session)
