@@ -8,6 +8,7 @@
  */
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/information.h"
 #include "execute/resolve.h"
 #include "execute/view.h"
 
@@ -171,6 +172,45 @@ static ap_status fail_gone(struct unfolding *run, const struct ap_frame_entry *v
   return status;
 }
 
+/* What stands for information_schema.<name>; not found: the engine's own, of the catalog named. */
+static ap_status unfold_information(struct unfolding *run, const struct ap_reference *reference,
+                                    struct ap_reference_rename *out_rename, bool *out_found) {
+  struct ap_text hive = {0};
+  struct ap_tree tree;
+  struct ap_buffer sql;
+  struct ap_buffer json;
+  *out_found = reference->catalog.size == 0 ||
+               ap_catalog_find_hive(ap_node_catalog(run->node), reference->catalog, run->arena,
+                                    &hive, NULL) == AP_OK;
+  if (!*out_found) return AP_OK;
+  ap_buffer_init(&sql, run->arena->allocator);
+  ap_buffer_init(&json, run->arena->allocator);
+  ap_buffer_append_string(&sql, "SELECT * FROM (");
+  ap_status status =
+      ap_information_append(run->node, reference->name, hive, run->arena, &sql, run->err);
+  ap_buffer_append_string(&sql, ") AS v");
+  if (status == AP_OK) status = ap_buffer_check(&sql, run->err);
+  if (status == AP_OK) {
+    status = ap_chamber_parse(run->chamber, ap_buffer_text(&sql), &json, run->err);
+  }
+  if (status == AP_OK) {
+    status = ap_tree_parse(run->arena, ap_buffer_text(&json), &tree, run->err);
+  }
+  if (status == AP_OK) {
+    ap_buffer_clear(&json);
+    ap_tree_write_part(&json, &tree, NULL, find_subquery(&tree));
+    status = ap_buffer_check(&json, run->err);
+  }
+  if (status == AP_OK) {
+    const char *copy = ap_arena_copy(run->arena, ap_buffer_text(&json));
+    if (copy == NULL) status = AP_FAIL_MEMORY(run->err);
+    *out_rename = (struct ap_reference_rename){.subquery = {copy, json.size}};
+  }
+  ap_buffer_deinit(&sql);
+  ap_buffer_deinit(&json);
+  return status;
+}
+
 static ap_status unfold_reference(struct unfolding *run, const struct ap_reference *reference,
                                   const struct place *place, struct ap_reference_rename *out_rename,
                                   bool *out_any) {
@@ -179,6 +219,9 @@ static ap_status unfold_reference(struct unfolding *run, const struct ap_referen
   struct ap_frame_entry entry;
   bool found = false;
   *out_rename = (struct ap_reference_rename){0};
+  if (ap_text_equal_ignoring_case(reference->schema, AP_TEXT("information_schema"))) {
+    return unfold_information(run, reference, out_rename, out_any);
+  }
   if (!ap_resolve_complete(reference, place->hive, place->box, &hive, &box)) return AP_OK;
   AP_TRY(ap_catalog_look_up(ap_node_catalog(run->node), hive, box, reference->name, run->arena,
                             &entry, &found, run->err));
