@@ -169,6 +169,7 @@ static ap_status commit_described(struct ap_change *change, struct ap_text param
     commit.operation = ap_text_of(operation_of(change));
     commit.operation_parameters_json = parameters;
     commit.operation_metrics_json = metrics;
+    commit.action_lines = change->feed_lines;
   }
   ap_status status = ap_ledger_commit(change->frame->ledger, &commit, &result, err);
   if (status != AP_OK) return ap_frame_error(change->frame, status, err);
@@ -181,6 +182,7 @@ static ap_status commit(struct ap_change *change, ap_error *err) {
   struct ap_buffer metrics;
   if (change->staged.count == 0 && change->removed_count == 0) return AP_OK; /* nothing changed */
   AP_TRY(ap_staged_upload(change->node, change->frame, &change->staged, &change->arena, err));
+  AP_TRY(ap_staged_upload(change->node, change->frame, &change->feed, &change->arena, err));
   ap_buffer_init(&parameters, ap_node_env(change->node)->allocator);
   ap_buffer_init(&metrics, ap_node_env(change->node)->allocator);
   append_parameters(&parameters, change);
@@ -211,19 +213,6 @@ static ap_status open_target(struct ap_change *change, ap_error *err) {
   return AP_OK;
 }
 
-/* Rows that change would have to be told of one by one, not by whole cells that come and go. */
-static ap_status check_change_feed(const struct ap_change *change, ap_error *err) {
-  struct ap_text wanted = ap_snapshot_property(change->snapshot, "delta.enableChangeDataFeed");
-  if (!ap_text_equal_ignoring_case(wanted, AP_TEXT("true"))) return AP_OK;
-  ap_status status =
-      AP_FAIL(err, AP_UNSUPPORTED,
-              "frame %s keeps a change data feed (delta.enableChangeDataFeed), which "
-              "UPDATE, DELETE and MERGE do not write",
-              change->full_name);
-  ap_error_hint(err, "append and overwrite, or change the rows with Spark");
-  return status;
-}
-
 static ap_status dispatch(struct ap_change *change, ap_error *err) {
   bool all = change->spec->where.size == 0 && change->spec->from.size == 0;
   switch (change->run->statement->kind) {
@@ -237,7 +226,6 @@ static ap_status dispatch(struct ap_change *change, ap_error *err) {
     default:
       break;
   }
-  AP_TRY(check_change_feed(change, err));
   return ap_change_rows(change, err);
 }
 
@@ -259,6 +247,7 @@ void ap_change_begin_attempt(struct ap_change *change, struct ap_statement_run *
 void ap_change_end_attempt(struct ap_change *change, ap_status status) {
   if (status != AP_OK && status != AP_OUTCOME_UNKNOWN) {
     ap_staged_discard(change->node, &change->staged);
+    ap_staged_discard(change->node, &change->feed);
   }
   ap_query_prepared_destroy(change->prepared);
   ap_composition_deinit(&change->composition);

@@ -75,9 +75,12 @@ struct ap_change {
   const struct ap_choice *target; /* the cells that the query searches */
   struct ap_cell **removed;       /* cells of the snapshot, in its order */
   uint32_t removed_count;
-  bool reads_all;   /* anything that others commit since may change the outcome */
-  bool reads_cells; /* the query's conditions say which cells may */
+  int64_t *removed_files; /* their numbers among the cells searched; of ap_change_rows only */
+  bool reads_all;         /* anything that others commit since may change the outcome */
+  bool reads_cells;       /* the query's conditions say which cells may */
   struct ap_staged staged;
+  struct ap_staged feed; /* change files, which feed_lines name */
+  struct ap_text feed_lines;
   struct ap_change_counts counts;
   int64_t version; /* where it landed */
 };
@@ -99,6 +102,17 @@ int32_t ap_change_find_column(const struct ap_change *change, struct ap_text nam
 struct ap_text ap_change_default(const struct ap_change *change, uint32_t column);
 /* Written by whoever writes the row, not by the statement. */
 bool ap_change_is_generated(const struct ap_change *change, uint32_t column);
+
+/* The value of a column in a row that is kept or updated: of ap_a, or of ap_m. */
+void ap_change_append_kept_column(struct ap_buffer *out, const struct ap_change *change,
+                                  uint32_t i);
+/* ap_m.ap_clause IN (..) of the clauses with that action; false when there is none. */
+void ap_change_append_in(struct ap_buffer *out, const struct ap_change *change,
+                         enum ap_merge_action action);
+
+/* change_feed.c */
+/* Write the change files, when the frame keeps a feed; after the cells are planned. */
+AP_MUST_CHECK ap_status ap_change_write_feed(struct ap_change *change, ap_error *err);
 
 /* change_cells.c */
 /* Find the rows and write the cells anew: DELETE, UPDATE, MERGE. */

@@ -147,6 +147,8 @@ static ap_status plan_rewrite(struct ap_change *change, struct rewrite *rewrite,
   uint64_t count = 0;
   AP_TRY(find_touched(change, &numbers, &count, err));
   change->removed = AP_ARENA_ARRAY(&change->arena, struct ap_cell *, count + 1);
+  change->removed_files = AP_ARENA_ARRAY(&change->arena, int64_t, count + 1);
+  if (change->removed_files == NULL) return AP_FAIL_MEMORY(err);
   rewrite->cells = AP_ARENA_ARRAY(&change->arena, struct ap_cell *, count + 1);
   rewrite->files = AP_ARENA_ARRAY(&change->arena, int64_t, count + 1);
   if (change->removed == NULL || rewrite->cells == NULL || rewrite->files == NULL) {
@@ -157,6 +159,7 @@ static ap_status plan_rewrite(struct ap_change *change, struct rewrite *rewrite,
     int64_t file = numbers[2 * i];
     AP_ASSERT(file >= 0 && file < change->target->cell_count);
     struct ap_cell *cell = change->target->cells[file];
+    change->removed_files[change->removed_count] = file;
     change->removed[change->removed_count++] = cell;
     int64_t rows = rows_of(change, cell);
     if (rows == numbers[2 * i + 1]) continue;
@@ -245,7 +248,8 @@ static ap_status change_found(struct ap_change *change, ap_error *err) {
   AP_TRY(check_once(change, err));
   AP_TRY(count_rows(change, err));
   AP_TRY(plan_rewrite(change, &rewrite, err));
-  return write_again(change, &rewrite, err);
+  AP_TRY(write_again(change, &rewrite, err));
+  return ap_change_write_feed(change, err);
 }
 
 ap_status ap_change_rows(struct ap_change *change, ap_error *err) {

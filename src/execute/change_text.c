@@ -407,7 +407,8 @@ static void append_in(struct ap_buffer *out, const struct ap_change *change,
   ap_buffer_append_string(out, any ? ")" : "false");
 }
 
-static void append_kept_column(struct ap_buffer *out, const struct ap_change *change, uint32_t i) {
+void ap_change_append_kept_column(struct ap_buffer *out, const struct ap_change *change,
+                                  uint32_t i) {
   const struct ap_field *field = &change->snapshot->schema.fields[i];
   bool is_set = is_set_anywhere(change, i) && ap_change_has_action(change, AP_MERGE_UPDATE);
   if (is_set) {
@@ -420,6 +421,11 @@ static void append_kept_column(struct ap_buffer *out, const struct ap_change *ch
   if (is_set) ap_buffer_append_string(out, " END");
   ap_buffer_append_string(out, " AS ");
   ap_buffer_append_identifier(out, field->name);
+}
+
+void ap_change_append_in(struct ap_buffer *out, const struct ap_change *change,
+                         enum ap_merge_action action) {
+  append_in(out, change, action, -1);
 }
 
 static void append_matches(struct ap_buffer *out, bool mapped) {
@@ -444,7 +450,7 @@ static void append_rewritten(struct ap_buffer *out, const struct ap_change *chan
   for (uint32_t i = 0; i < change->snapshot->schema.field_count; ++i) {
     if (ap_change_is_generated(change, i)) continue; /* computed anew by who writes */
     ap_buffer_append_string(out, between);
-    append_kept_column(out, change, i);
+    ap_change_append_kept_column(out, change, i);
     between = ", ";
   }
   ap_buffer_append_string(out, " FROM ");

@@ -41,4 +41,8 @@ AP_MUST_CHECK ap_status ap_ledger_changes(struct ap_ledger *ledger, struct ap_sn
                                           struct ap_change_feed *out_feed, ap_error *err);
 void ap_change_feed_deinit(struct ap_change_feed *feed);
 
+/* The lines {"cdc":..} of a commit for change files that are objects of the frame already. */
+void ap_change_files_append(struct ap_buffer *out, const struct ap_snapshot *snapshot,
+                            const struct ap_cell_draft *drafts, uint32_t count);
+
 #endif

@@ -6,6 +6,7 @@
 #include "ledger/commit_text.h"
 
 #include "ledger/alter.h"
+#include "ledger/changes.h"
 #include "store/store.h"
 
 #include <inttypes.h>
@@ -112,6 +113,22 @@ static ap_status append_again(struct ap_buffer *out, const struct ap_cell_draft 
   return status;
 }
 
+static void member_partition_values(struct ap_json_writer *writer,
+                                    const struct ap_snapshot *snapshot,
+                                    const struct ap_cell_draft *draft) {
+  ap_json_name(writer, AP_TEXT("partitionValues"));
+  ap_json_begin_object(writer);
+  for (uint32_t i = 0; i < draft->partition_count; i++) {
+    ap_json_name(writer, snapshot->physical_names[snapshot->partition_columns[i]]);
+    if (draft->partition_values[i].is_null) {
+      ap_json_null(writer);
+    } else {
+      ap_json_string(writer, draft->partition_values[i].text);
+    }
+  }
+  ap_json_end_object(writer);
+}
+
 static void append_add(struct ap_buffer *out, struct ap_buffer *scratch,
                        const struct ap_snapshot *snapshot, const struct ap_cell_draft *draft,
                        bool same_rows, int64_t now_ms) {
@@ -121,17 +138,7 @@ static void append_add(struct ap_buffer *out, struct ap_buffer *scratch,
   ap_buffer_clear(scratch);
   ap_uri_escape_append(scratch, draft->path);
   ap_json_member_string(&writer, "path", ap_buffer_text(scratch));
-  ap_json_name(&writer, AP_TEXT("partitionValues"));
-  ap_json_begin_object(&writer);
-  for (uint32_t i = 0; i < draft->partition_count; i++) {
-    ap_json_name(&writer, snapshot->physical_names[snapshot->partition_columns[i]]);
-    if (draft->partition_values[i].is_null) {
-      ap_json_null(&writer);
-    } else {
-      ap_json_string(&writer, draft->partition_values[i].text);
-    }
-  }
-  ap_json_end_object(&writer);
+  member_partition_values(&writer, snapshot, draft);
   ap_json_member_i64(&writer, "size", draft->size_bytes);
   ap_json_member_i64(&writer, "modificationTime", now_ms);
   ap_json_member_bool(&writer, "dataChange", !same_rows);
@@ -163,6 +170,25 @@ ap_status ap_commit_text_adds(struct ap_buffer *out, const struct ap_snapshot *s
   }
   ap_buffer_deinit(&scratch);
   return status == AP_OK ? ap_buffer_check(out, err) : status;
+}
+
+void ap_change_files_append(struct ap_buffer *out, const struct ap_snapshot *snapshot,
+                            const struct ap_cell_draft *drafts, uint32_t count) {
+  struct ap_buffer scratch;
+  struct ap_json_writer writer;
+  ap_buffer_init(&scratch, out->allocator);
+  for (uint32_t i = 0; i < count; i++) {
+    begin_line(&writer, out, "cdc");
+    ap_buffer_clear(&scratch);
+    ap_uri_escape_append(&scratch, drafts[i].path);
+    ap_json_member_string(&writer, "path", ap_buffer_text(&scratch));
+    member_partition_values(&writer, snapshot, &drafts[i]);
+    ap_json_member_i64(&writer, "size", drafts[i].size_bytes);
+    ap_json_member_bool(&writer, "dataChange", false);
+    end_line(&writer);
+  }
+  out->failed |= scratch.failed;
+  ap_buffer_deinit(&scratch);
 }
 
 /* What the add said of the file is said again, in the add's own words: readers that compare paths

@@ -502,3 +502,42 @@ def test_show_changes(ap: apiary.Apiary, box: apiary.Box) -> None:
         ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 3")
     with pytest.raises(apiary.StateError, match="version 7 was written without a change feed"):
         ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 7")
+
+
+def test_changes_of_rows_are_told(ap: apiary.Apiary, box: apiary.Box) -> None:
+    ap.sql(
+        f"""CREATE FRAME {FRAME} (id bigint, word text, twice bigint GENERATED ALWAYS AS (id * 2))
+        PARTITIONED BY (word) TBLPROPERTIES ('delta.enableChangeDataFeed' = 'true')"""
+    )
+    frame = box.frame("f")
+    ap.sql(f"INSERT INTO {FRAME} (id, word) SELECT i, 'p' || (i % 2) FROM range(10) t(i)")
+    ap.sql(f"UPDATE {FRAME} SET id = id + 100 WHERE id IN (2, 3)")
+    ap.sql(f"DELETE FROM {FRAME} WHERE id > 100 OR id = 4")
+    ap.sql(
+        f"""MERGE INTO {FRAME} AS t USING (VALUES (5, 'p1'), (6, 'p0'), (50, 'p2')) AS s(id, word)
+        ON t.id = s.id WHEN MATCHED AND s.id = 5 THEN DELETE
+        WHEN MATCHED THEN UPDATE SET id = 60
+        WHEN NOT MATCHED THEN INSERT (id, word) VALUES (s.id, s.word)"""
+    )
+    ap.sql(f"DELETE FROM {FRAME} WHERE word = 'p2'")
+    ap.sql(f"TRUNCATE {FRAME}")
+    told = ap.sql(f"SHOW CHANGES IN {FRAME} FROM VERSION 2 TO VERSION 5").to_arrow().to_pylist()
+    assert sorted(
+        (row["_commit_version"], row["_change_type"], row["id"], row["word"]) for row in told
+    ) == [
+        (2, "update_postimage", 102, "p0"),
+        (2, "update_postimage", 103, "p1"),
+        (2, "update_preimage", 2, "p0"),
+        (2, "update_preimage", 3, "p1"),
+        (3, "delete", 4, "p0"),
+        (3, "delete", 102, "p0"),
+        (3, "delete", 103, "p1"),
+        (4, "delete", 5, "p1"),
+        (4, "insert", 50, "p2"),
+        (4, "update_postimage", 60, "p0"),
+        (4, "update_preimage", 6, "p0"),
+        (5, "delete", 50, "p2"),
+    ]
+    assert all(row["twice"] == 2 * row["id"] for row in told)
+    check_changes(ap, frame, 1, 6)
+    assert ap.sql(f"SELECT * FROM {FRAME}").to_arrow().num_rows == 0
