@@ -109,6 +109,24 @@ static ap_status run_of_session(struct ap_statement_run *run, struct ArrowArrayS
   return refuse(run->statement, err);
 }
 
+static ap_status run_show(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                          ap_error *err) {
+  switch (run->statement->kind) {
+    case AP_STATEMENT_SHOW_HIVES:
+      return ap_run_show_hives(run, out, err);
+    case AP_STATEMENT_SHOW_BOXES:
+      return ap_run_show_boxes(run, out, err);
+    case AP_STATEMENT_SHOW_FRAMES:
+      return ap_run_show_frames(run, out, err);
+    case AP_STATEMENT_SHOW_VIEWS:
+      return ap_run_show_views(run, out, err);
+    case AP_STATEMENT_SHOW_CREATE:
+      return ap_run_show_create(run, out, err);
+    default:
+      return ap_run_show_changes(run, out, err);
+  }
+}
+
 ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream *out,
                            ap_error *err) {
   struct ap_query_request query;
@@ -122,17 +140,12 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
     case AP_STATEMENT_USE:
       return ap_run_use(run, out, err);
     case AP_STATEMENT_SHOW_HIVES:
-      return ap_run_show_hives(run, out, err);
     case AP_STATEMENT_SHOW_BOXES:
-      return ap_run_show_boxes(run, out, err);
     case AP_STATEMENT_SHOW_FRAMES:
-      return ap_run_show_frames(run, out, err);
     case AP_STATEMENT_SHOW_VIEWS:
-      return ap_run_show_views(run, out, err);
     case AP_STATEMENT_SHOW_CREATE:
-      return ap_run_show_create(run, out, err);
     case AP_STATEMENT_SHOW_CHANGES:
-      return ap_run_show_changes(run, out, err);
+      return run_show(run, out, err);
     case AP_STATEMENT_DESCRIBE:
       return ap_run_describe(run, out, err);
     case AP_STATEMENT_CREATE_VIEW:
