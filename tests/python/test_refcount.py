@@ -42,7 +42,7 @@ def stays(work: Callable[[], Any], rounds: int, allowed_bytes: int) -> None:
     after = resident_bytes(), len(gc.get_objects()), open_files()
     assert after[0] - before[0] < allowed_bytes
     assert after[1] - before[1] < 50
-    assert after[2] <= before[2]
+    assert after[2] <= before[2] + 2  # what is read often may be kept decoded, in a file
 
 
 @pytest.fixture

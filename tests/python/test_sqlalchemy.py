@@ -112,6 +112,23 @@ def test_reflection(engine: sa.Engine) -> None:
     assert isinstance(type_of("map<string, int64>"), Nested)
 
 
+def test_views(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE FRAME t (a INTEGER, b STRING)")
+        connection.exec_driver_sql('CREATE VIEW "V 1" AS SELECT a + 1 AS c, b FROM t')
+        connection.exec_driver_sql("INSERT INTO t VALUES (1, 'x')")
+    inspector = sa.inspect(engine)
+    assert (inspector.get_table_names(), inspector.get_view_names()) == (["t"], ["V 1"])
+    assert inspector.has_table("V 1", "h.b")
+    assert [column["name"] for column in inspector.get_columns("V 1")] == ["c", "b"]
+    assert "a + 1" in str(inspector.get_view_definition("V 1"))
+    with pytest.raises(sa.exc.NoSuchTableError):
+        inspector.get_view_definition("t")
+    view = sa.Table("V 1", sa.MetaData(), schema="h.b", autoload_with=engine).alias("v")
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(view)).all() == [(2, "x")]
+
+
 def test_expressions_as_sqlite_has_them(engine: sa.Engine) -> None:
     t = sa.Table(
         "t",

@@ -22,7 +22,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, ReflectedColumn
 from sqlalchemy.sql import compiler
 
 from apiary import dbapi
-from apiary.errors import InvalidArgument, NotFound
+from apiary.errors import InvalidArgument, NotFound, StateError
 
 # ------------------------------------------------------------------------------------------ types
 
@@ -296,6 +296,8 @@ class ApiaryDialect(default.DefaultDialect):
                 return found
         except (NotFound, InvalidArgument):
             pass
+        except StateError:  # a view, which has columns and nothing else
+            return {"schema": None, "partition_by": []}
         raise exc.NoSuchTableError(f"{schema}.{name}" if schema else name)
 
     @reflection.cache
@@ -329,7 +331,12 @@ class ApiaryDialect(default.DefaultDialect):
         self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[ReflectedColumn]:
         columns: list[ReflectedColumn] = []
-        for name, word in self._frame(connection, table_name, schema)["schema"].items():
+        words = self._frame(connection, table_name, schema)["schema"]
+        if words is None:
+            query = f"SELECT * FROM {self._full_name(connection, table_name, schema)} LIMIT 0"
+            answer = connection.connection.dbapi_connection.apiary.sql(query)
+            words = dict(zip(answer.columns, answer.types))
+        for name, word in words.items():
             kind, _, rule = word.partition(" not null") if " not null" in word else (word, "", None)
             columns.append(
                 {
@@ -355,8 +362,32 @@ class ApiaryDialect(default.DefaultDialect):
         columns = self._frame(connection, table_name, schema)["partition_by"]
         return {"apiary_partition_by": columns} if columns else {}
 
+    def _full_name(self, connection: Any, name: str, schema: str | None) -> str:
+        place = self._place(connection, schema)
+        assert place is not None
+        return ".".join(self.identifier_preparer.quote(part) for part in (*place[1:], name))
+
+    @reflection.cache
     def get_view_names(self, connection: Any, schema: str | None = None, **kw: Any) -> list[str]:
-        return []
+        place = self._place(connection, schema)
+        if place is None:
+            return []
+        parts = ".".join(self.identifier_preparer.quote(part) for part in place[1:])
+        try:
+            names: list[str] = place[0].sql(f"SHOW VIEWS IN {parts}")["view"]
+        except NotFound:
+            raise exc.NoSuchTableError(schema) from None
+        return names
+
+    @reflection.cache
+    def get_view_definition(
+        self, connection: Any, view_name: str, schema: str | None = None, **kw: Any
+    ) -> str:
+        if self._frame(connection, view_name, schema)["schema"] is not None:
+            raise exc.NoSuchTableError(view_name)
+        query = f"SHOW CREATE VIEW {self._full_name(connection, view_name, schema)}"
+        text: str = connection.connection.dbapi_connection.apiary.sql(query)["statement"][0]
+        return text
 
     def get_pk_constraint(
         self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
