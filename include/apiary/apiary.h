@@ -82,7 +82,8 @@ typedef enum ap_report {
                            memory_per_bee_mb, target_cell_size_mb, engine */
   AP_REPORT_BEES = 1,   /* a list of bee_id, state, memory_used, memory_budget (bytes and _mb) */
   AP_REPORT_SWARM = 2,  /* alive, nodes [..], total_bees, total_idle_bees, total_memory_gb */
-  AP_REPORT_COLONY = 3, /* temperature, regulation, setpoint, abandoned_tasks */
+  AP_REPORT_COLONY = 3, /* temperature, regulation, setpoint, busy_bees, queued, chambers_open,
+                           chambers_held, memory_used, memory_granted, abandoned_tasks */
 } ap_report;
 
 /* A report as JSON text; free it with ap_string_free. */

@@ -34,6 +34,12 @@ enum {
   AP_PROPERTY_NAME_BYTES_MAX = 256,    /* of a hive, box or frame */
   AP_PROPERTY_VALUE_BYTES_MAX = 65536, /* likewise */
   AP_CHAMBERS_MAX = 64,                /* engine instances of one node */
+  AP_QUEUE_MAX = 1024,                 /* works that wait for bees */
+  AP_RETRY_AFTER_MS_MIN = 50,          /* what is told to whom is refused for being busy */
+  AP_RETRY_AFTER_MS_MAX = 10000,       /* likewise */
+  AP_WRITE_DELAY_MS_MAX = 100,         /* of a write when the colony is hot */
+  AP_CHAMBER_IDLE_MS = 5000,           /* idle chambers but the last are closed after this long */
+  AP_SMALL_QUERY_CELLS = 16,           /* of one frame that a query of one bee reads */
   AP_FRAMES_KEPT_MAX = 1024,           /* ledgers a node keeps open when nobody uses them */
   AP_IMPORT_FILES_MAX = 100000,        /* of one import */
   AP_FOLDER_DEPTH_MAX = 64,            /* of folders that are imported */
@@ -62,5 +68,8 @@ enum {
 #define AP_CACHE_MEMORY_MIN    (1 * AP_GIB)  /* a node of less has no cell cache unless told to */
 #define AP_CACHE_BYTES_DEFAULT (2 * AP_GIB)  /* disk for decoded cells */
 #define AP_CELL_BYTES_MIN      (16 * AP_MIB) /* leafcutter's floor */
+#define AP_SMALL_QUERY_BYTES   (4 * AP_MIB)  /* of cells that a query of one bee reads */
+#define AP_CHAMBER_COST_BYTES  (4 * AP_MIB)  /* of an engine instance, outside of its limit */
+#define AP_CHAMBER_FLOOR_BYTES (32 * AP_MIB) /* least limit of one, where memory is not short */
 
 #endif

@@ -8,6 +8,7 @@
 #ifndef AP_ENGINE_CHAMBER_H
 #define AP_ENGINE_CHAMBER_H
 
+#include "engine/admission.h"
 #include "engine/engine.h"
 #include "engine/native.h"
 
@@ -52,9 +53,16 @@ struct ap_chamber {
   struct ap_engine *engine;
   duckdb_database database;
   duckdb_connection connection;
+  duckdb_connection visitors; /* of whoever visits: see admission.h; NULL until first needed */
   duckdb_prepared_statement prepared[AP_PREPARED_COUNT]; /* NULL until first used */
   char *scratch;           /* the chamber's own folder; made by the engine when it spills */
-  bool busy;               /* guarded by engine->mutex */
+  uint32_t slot;           /* of the pool */
+  uint32_t thread_count;   /* as set in the engine */
+  uint32_t bees;           /* granted to this use */
+  int64_t limit_bytes;     /* as set in the engine; the visitor's or the holder's to change */
+  struct ap_wish wish;     /* of who uses it */
+  int64_t taken_us;        /* when this use began */
+  int64_t idle_since_us;   /* guarded by engine->mutex */
   bool broken;             /* close it instead of using it again */
   bool spare;              /* not of the pool: for the codec when no other is free */
   atomic_bool interrupted; /* set by ap_chamber_interrupt; sticks until the chamber is released */
@@ -83,13 +91,14 @@ struct ap_engine {
   struct ap_engine_options options;
   char *scratch;
   struct ap_mutex *mutex;
-  struct ap_condition *returned; /* a chamber came back, or one was closed */
-  struct ap_mutex *codec_mutex;  /* serialises the use of codec_chamber */
+  struct ap_condition *changed; /* a visit ended, a chamber came back or was closed */
+  struct ap_mutex *codec_mutex; /* serialises the use of codec_chamber */
   struct ap_chamber *codec_chamber;
-  struct ap_chamber *chambers[AP_CHAMBERS_MAX]; /* open ones come first */
-  uint32_t chamber_count;
-  uint32_t opening_count; /* being opened, not yet in chambers */
-  uint32_t busy_count;
+  struct ap_admission admission;                /* guarded by mutex */
+  struct ap_chamber *chambers[AP_CHAMBERS_MAX]; /* of the slots; NULL: not open */
+  int64_t measured_us;                          /* when memory was; guarded by mutex, as is */
+  int64_t mean_hold_us;                         /* how long chambers are held on average */
+  uint64_t session_number_last;
   uint64_t chamber_number_next;
   struct ap_thread *alarm_thread; /* NULL until the first deadline */
   struct ap_condition *alarm_changed;
@@ -97,14 +106,10 @@ struct ap_engine {
 };
 
 /* chamber.c */
-AP_MUST_CHECK ap_status ap_chamber_open(struct ap_engine *engine, bool spare,
-                                        struct ap_chamber **out_chamber, ap_error *err);
+AP_MUST_CHECK ap_status ap_chamber_open(struct ap_engine *engine, uint32_t thread_count,
+                                        int64_t limit_bytes, struct ap_chamber **out_chamber,
+                                        ap_error *err);
 void ap_chamber_close(struct ap_chamber *chamber);
-/* A chamber for a short piece of work of the ledger, which may be asked for by someone who holds a
- * chamber already: when none is free, a spare one outside the pool serves, one caller at a time. */
-AP_MUST_CHECK ap_status ap_chamber_acquire_for_codec(struct ap_engine *engine,
-                                                     struct ap_chamber **out_chamber,
-                                                     ap_error *err);
 void ap_codec_init(struct ap_codec *codec); /* codec.c */
 
 /* run.c: statements */
@@ -126,6 +131,9 @@ AP_MUST_CHECK ap_status ap_chamber_execute(struct ap_chamber *chamber,
                                            duckdb_prepared_statement statement, bool streaming,
                                            const struct ap_run_control *control,
                                            duckdb_result *out_result, ap_error *err);
+/* AP_CANCELLED or AP_TIMEOUT when the control says stop. */
+AP_MUST_CHECK ap_status ap_control_check(struct ap_clock *clock,
+                                         const struct ap_run_control *control, ap_error *err);
 /* AP_CANCELLED or AP_TIMEOUT when the chamber or the control says stop. */
 AP_MUST_CHECK ap_status ap_chamber_check_stop(struct ap_chamber *chamber,
                                               const struct ap_run_control *control, ap_error *err);
@@ -134,6 +142,8 @@ void ap_chamber_report_progress(struct ap_chamber *chamber, const struct ap_run_
 /* Ring at deadline_us: interrupts the chamber. 0: no alarm any more. Best effort: without a thread
  * to ring, deadlines are heeded between pieces of work only. */
 void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us);
+/* Have the thread that rings, and closes chambers that nobody uses. Lock held. */
+void ap_engine_need_alarms(struct ap_engine *engine);
 void ap_engine_stop_alarms(struct ap_engine *engine);
 
 /* parse.c: AP_INVALID_ARGUMENT when the text is too long or no UTF-8 text. */

@@ -29,7 +29,8 @@ static void chambers_open_when_needed_and_are_reused(void **state) {
   check_counts(&bed, 2, 2);
   struct ap_chamber *third = NULL;
   check_status(ap_chamber_acquire(bed.engine, 20, &third, &bed.err), AP_BUSY, &bed.err);
-  check_contains(bed.err.message, "2 chambers");
+  check_contains(bed.err.message, "2 chambers work");
+  check_contains(bed.err.hint, "try again after");
   ap_chamber_release(second);
   ap_chamber_release(first);
   ap_chamber_release(NULL);

@@ -5,11 +5,10 @@
  * Reading leaves out what has no JSON form or says a thing twice: statistics and partition values
  * that another writer parsed into columns of their own, when their texts are there too.
  */
-#include "engine/chamber.h"
+#include "engine/pool.h"
 
 #include "base/assert.h"
 #include "base/status.h"
-#include "engine/source.h"
 #include "engine/source.h"
 
 #include <string.h>

@@ -17,6 +17,7 @@
 #include "cell/constant.h"
 #include "cell/codec.h"
 #include "cell/draft.h"
+#include "engine/admission.h"
 #include "port/env.h"
 
 struct ap_engine;
@@ -24,9 +25,9 @@ struct ap_chamber;
 struct ap_native_part;
 
 struct ap_engine_options {
-  uint32_t chambers_max;      /* 1..AP_CHAMBERS_MAX */
-  uint32_t threads;           /* of one chamber */
-  int64_t memory_limit_bytes; /* of one chamber */
+  uint32_t chambers_max;      /* 1..AP_CHAMBERS_MAX; fewer where memory is short */
+  uint32_t bees;              /* threads that may work at once */
+  int64_t memory_bytes;       /* of all chambers together */
   const char *scratch_folder; /* absolute; made when first needed; each chamber spills below it */
 };
 
@@ -42,15 +43,54 @@ struct ap_codec *ap_engine_codec(struct ap_engine *engine);
 
 struct ap_engine_status {
   uint32_t chambers_open;
-  uint32_t chambers_busy;
-  int64_t memory_used_bytes; /* by the chambers that are open, as last measured */
+  uint32_t chambers_busy; /* that work, or are held by an open stream */
+  uint32_t bees_busy;
+  uint32_t queued;              /* works that wait for a bee */
+  int64_t memory_used_bytes;    /* by the chambers that are open, as measured at most 100 ms ago */
+  int64_t memory_granted_bytes; /* what they may use; never more than the engine's memory_bytes */
+  double temperature;
 };
 void ap_engine_get_status(struct ap_engine *engine, struct ap_engine_status *out_status);
+/* 0.4 x busy share of bees + 0.4 x used share of memory + 0.2 x queued share, in [0, 1]. */
+double ap_engine_temperature(struct ap_engine *engine);
 
-/* A chamber of one's own, waiting up to timeout_ms: AP_BUSY when none came free. */
+/* Who asks for a chamber, and what for. */
+struct ap_chamber_request {
+  struct ap_admission_session *session; /* NULL: nobody in particular */
+  enum ap_work work;
+  bool inner;        /* part of a work that holds a chamber: neither heat nor a yield hold it up */
+  uint32_t bees_max; /* 0: as many as there are */
+  int64_t memory_max_bytes;             /* 0: what the bees bring */
+  int64_t timeout_ms;                   /* how long to wait for a bee: AP_BUSY then */
+  const struct ap_run_control *control; /* may be NULL; heeded while waiting */
+};
+
+/* An id for a session, by which the pool tells them apart. */
+uint64_t ap_engine_new_session(struct ap_engine *engine);
+
+/* A chamber of one's own with one bee: enough to parse, plan and do little. Waits in a queue that
+ * serves sessions in turn. AP_BUSY, with the time after which to try again in the hint: the queue
+ * is full, no bee came free, or the colony is too hot for this work. */
+AP_MUST_CHECK ap_status ap_chamber_admit(struct ap_engine *engine,
+                                         const struct ap_chamber_request *request,
+                                         struct ap_chamber **out_chamber, ap_error *err);
+/* Before a work that is not small: borrow the idle bees. The chamber may become another one (what
+ * was bound in it is not in that), or NULL on failure: a query beyond the bees there are goes back
+ * into the queue. */
+AP_MUST_CHECK ap_status ap_chamber_claim(struct ap_chamber **io_chamber,
+                                         const struct ap_chamber_request *request, ap_error *err);
+/* Both at once, for a write in nobody's name. */
 AP_MUST_CHECK ap_status ap_chamber_acquire(struct ap_engine *engine, int64_t timeout_ms,
                                            struct ap_chamber **out_chamber, ap_error *err);
 void ap_chamber_release(struct ap_chamber *chamber); /* NULL is allowed */
+
+struct ap_chamber_usage {
+  uint32_t bees;             /* granted */
+  int64_t budget_bytes;      /* what the statement may use */
+  int64_t memory_used_bytes; /* now */
+};
+/* By the holder, between statements. */
+void ap_chamber_get_usage(struct ap_chamber *chamber, struct ap_chamber_usage *out_usage);
 
 /* The statement tree of a text, as JSON (json_serialize_sql); AP_SYNTAX and AP_UNSUPPORTED travel
  * inside the JSON, see plan/tree.h. */

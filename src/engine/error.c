@@ -85,7 +85,7 @@ static ap_status fail_memory(const struct ap_chamber *chamber, const char *messa
   int size = end == NULL ? (int)strlen(message) : (int)(end - message);
   (void)AP_FAIL(err, AP_MEMORY_EXCEEDED,
                 "the statement needs more than its %lld MiB of memory: %.*s",
-                (long long)(chamber->engine->options.memory_limit_bytes / AP_MIB), size, message);
+                (long long)(chamber->limit_bytes / AP_MIB), size, message);
   ap_error_hint(err, "ask for less at once, or give the bees more memory");
   return AP_MEMORY_EXCEEDED;
 }

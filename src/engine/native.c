@@ -80,9 +80,10 @@ void ap_native_copy_suspect(struct ap_native_copy *copy) {
 uint32_t ap_engine_busy_count(struct ap_engine *engine) {
   struct ap_threads *threads = engine->env->threads;
   threads->lock(threads, engine->mutex);
-  uint32_t count = engine->busy_count;
+  struct ap_admission_figures figures;
+  ap_admission_get_figures(&engine->admission, &figures);
   threads->unlock(threads, engine->mutex);
-  return count;
+  return figures.busy + figures.queued;
 }
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -262,7 +263,7 @@ ap_status ap_native_copy_make(struct ap_engine *engine, const struct ap_native_r
   struct ap_chamber *chamber = NULL;
   struct ap_file_info info;
   AP_TRY(create_copy(engine, request, &copy, err));
-  ap_status status = ap_chamber_open(engine, true, &chamber, err);
+  ap_status status = ap_chamber_open(engine, 1, request->memory_limit_bytes, &chamber, err);
   if (status == AP_OK) status = open_file(chamber, request, err);
   if (status == AP_OK) status = fill_file(chamber, request, copy, err);
   ap_chamber_close(chamber);

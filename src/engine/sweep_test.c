@@ -30,8 +30,8 @@ static ap_status open_engine(struct world *world, struct ap_allocator *allocator
   world->env = *ap_env_system();
   world->env.allocator = allocator;
   const struct ap_engine_options options = {.chambers_max = 1,
-                                            .threads = 1,
-                                            .memory_limit_bytes = 256 * AP_MIB,
+                                            .bees = 1,
+                                            .memory_bytes = 256 * AP_MIB,
                                             .scratch_folder = world->bed.scratch};
   return ap_engine_create(&world->env, &options, &world->engine, err);
 }

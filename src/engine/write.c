@@ -95,7 +95,7 @@ static ap_status plan_files(struct write *write, ap_error *err) {
     int64_t most = rows_of_bytes(row_bytes, target->target_bytes / 2);
     if (write->group_rows > most) write->group_rows = most;
     if (small) {
-      int64_t threads = write->chamber->engine->options.threads;
+      int64_t threads = write->chamber->engine->options.bees;
       write->group_rows = share_rows(source->peeked_rows, threads, write->group_rows);
     }
   }
@@ -588,10 +588,16 @@ static ap_status run(struct write *write, const struct ap_cell_source *source, a
   AP_TRY(plan_files(write, err));
   AP_TRY(ap_write_field_ids(write->target, write->arena, &write->field_ids, err));
   if (source->stream && !write->target->rules && ap_write_is_small(write->target, &write->source)) {
-    AP_TRY(ap_write_small(env_of(write), write->chamber->engine->options.threads, write->target,
+    AP_TRY(ap_write_small(env_of(write), write->chamber->engine->options.bees, write->target,
                           &write->source, write->base, write->arena, &write->written, err));
     return finish(write, err);
   }
+  /* A write in the engine is no small work. */
+  struct ap_chamber *same = write->chamber;
+  const struct ap_chamber_request all = {.work = AP_WORK_WRITE,
+                                         .bees_max = same->wish.bees_max,
+                                         .memory_max_bytes = same->wish.memory_max_bytes};
+  AP_TRY(ap_chamber_claim(&same, &all, err));
   if (source->stream) {
     write->source.slice_rows = write->group_rows;
     /* it knows of columns by their number, which rules change */

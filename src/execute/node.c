@@ -38,6 +38,15 @@ struct ap_node {
   uint64_t use_clock;
 };
 
+/* What the process needs beside what the engine counts: the program itself, metadata, stacks, and
+ * texts and results on their way out; measured in docs/memory.md. An eighth of the memory, 48 MiB
+ * at least, but never above a quarter. */
+static int64_t reserve_bytes(int64_t memory_bytes) {
+  int64_t reserve = memory_bytes / 8;
+  if (reserve < 48 * AP_MIB) reserve = 48 * AP_MIB;
+  return reserve < memory_bytes / 4 ? reserve : memory_bytes / 4;
+}
+
 static ap_status open_engine(struct ap_node *node, ap_error *err) {
   struct ap_buffer scratch;
   ap_buffer_init(&scratch, node->env->allocator);
@@ -53,13 +62,11 @@ static ap_status open_engine(struct ap_node *node, ap_error *err) {
   ap_buffer_deinit(&scratch);
   if (status != AP_OK) return status;
 
-  /* A query alone uses every bee; several at once share the machine by the scheduler. Each chamber
-   * may take the memory of half the bees (all, on one or two), so that two large queries fit. */
-  uint32_t share = node->bees > 2 ? 2 : 1;
+  int64_t rest = node->memory_bytes - node->cache_memory_bytes;
   const struct ap_engine_options options = {
       .chambers_max = AP_CHAMBERS_MAX,
-      .threads = node->bees,
-      .memory_limit_bytes = (node->memory_bytes - node->cache_memory_bytes) / share,
+      .bees = node->bees,
+      .memory_bytes = rest - reserve_bytes(rest),
       .scratch_folder = node->scratch,
   };
   return ap_engine_create(node->env, &options, &node->engine, err);
@@ -200,15 +207,7 @@ struct ap_cache *ap_node_cache(struct ap_node *node) {
 }
 
 double ap_node_temperature(struct ap_node *node) {
-  struct ap_engine_status status;
-  ap_engine_get_status(node->engine, &status);
-  double busy = status.chambers_busy > node->bees ? (double)node->bees : status.chambers_busy;
-  double queued = status.chambers_busy > node->bees ? status.chambers_busy - node->bees : 0;
-  double queue_share = queued / (2.0 * node->bees);
-  double memory_share = (double)status.memory_used_bytes / (double)node->memory_bytes;
-  if (queue_share > 1.0) queue_share = 1.0;
-  if (memory_share > 1.0) memory_share = 1.0;
-  return 0.4 * busy / node->bees + 0.4 * memory_share + 0.2 * queue_share;
+  return ap_engine_temperature(node->engine);
 }
 
 /* ---- frames in use --------------------------------------------------------------------------- */

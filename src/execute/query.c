@@ -166,9 +166,26 @@ static ap_status rename_references(struct ap_query_run *run, ap_error *err) {
   return status;
 }
 
+/* Whether one bee is enough: few bytes are read, and none are made of nothing. */
+static bool is_small(const struct ap_query_run *run) {
+  int64_t bytes = 0;
+  if (run->tree.root == NULL || run->tree.makes_rows) return false;
+  for (uint32_t i = 0; i < run->tree.reference_count; ++i) {
+    if (run->resolution.by_reference[i] == NULL) return false; /* a file, of whatever size */
+  }
+  for (uint32_t i = 0; i < run->choices.count; ++i) {
+    const struct ap_choice *choice = &run->choices.items[i];
+    if (choice->cell_count > AP_SMALL_QUERY_CELLS) return false;
+    for (uint32_t k = 0; k < choice->cell_count; ++k) bytes += choice->cells[k]->size_bytes;
+  }
+  return bytes <= AP_SMALL_QUERY_BYTES;
+}
+
 ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   int64_t since = now_us(run);
-  AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
+  const struct ap_chamber_request place =
+      ap_bee_request(run->request->account, AP_WORK_QUERY, run->request->control);
+  AP_TRY(ap_chamber_admit(ap_node_engine(run->node), &place, &run->chamber, err));
   AP_TRY(parse_query(run, err));
   AP_TRY(ap_views_unfold(run->node, run->chamber, run->request->hive, run->request->box,
                          run->request->within, &run->arena, &run->tree, err));
@@ -181,6 +198,7 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   AP_TRY(ap_choose_cells(run->node, run->chamber, run->request, &run->tree, &run->resolution,
                          &run->arena, &run->choices, err));
   AP_TRY(rename_references(run, err));
+  if (!is_small(run)) AP_TRY(ap_chamber_claim(&run->chamber, &place, err));
   lap(run, &since, &run->timing.plan_us);
   run->places = AP_ARENA_ARRAY(&run->arena, struct ap_cache_places, run->choices.count + 1);
   if (run->places == NULL) return AP_FAIL_MEMORY(err);

@@ -8,7 +8,7 @@
 #ifndef AP_EXECUTE_QUERY_H
 #define AP_EXECUTE_QUERY_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 #include "execute/resolve.h"
 #include "execute/view.h"
 
@@ -26,6 +26,7 @@ struct ap_query_request {
   uint32_t parameter_count;
   const struct ap_run_control *control; /* may be NULL */
   struct ap_pins *pins;                 /* may be NULL: every frame is read as it is */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
 };
 
 /* Where the time went, for APIARY_TIMING; microseconds. */

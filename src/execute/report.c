@@ -86,20 +86,13 @@ void ap_report_node(struct ap_node *node, struct ap_buffer *out) {
   ap_json_end_object(&writer);
 }
 
-/* How many bees work: every running query may use all of them, one works for each at least. */
-static uint32_t busy_bees(struct ap_node *node, uint32_t bees) {
-  struct ap_engine_status status;
-  ap_engine_get_status(ap_node_engine(node), &status);
-  return status.chambers_busy < bees ? status.chambers_busy : bees;
-}
-
 void ap_report_bees(struct ap_node *node, struct ap_buffer *out) {
   struct ap_node_facts facts;
   struct ap_engine_status status;
   struct ap_json_writer writer;
   ap_node_get_facts(node, &facts);
   ap_engine_get_status(ap_node_engine(node), &status);
-  uint32_t busy = busy_bees(node, facts.bees);
+  uint32_t busy = status.bees_busy;
   int64_t used = busy > 0 ? status.memory_used_bytes / busy : 0;
   ap_json_writer_init(&writer, out);
   ap_json_begin_array(&writer);
@@ -125,7 +118,7 @@ void ap_report_swarm(struct ap_node *node, struct ap_buffer *out) {
   struct ap_json_writer writer;
   ap_node_get_facts(node, &facts);
   ap_engine_get_status(ap_node_engine(node), &status);
-  uint32_t idle = facts.bees - busy_bees(node, facts.bees);
+  uint32_t idle = facts.bees - status.bees_busy;
   double memory_gb = (double)facts.memory_bytes / BYTES_PER_GB;
   ap_json_writer_init(&writer, out);
   ap_json_begin_object(&writer);
@@ -141,7 +134,8 @@ void ap_report_swarm(struct ap_node *node, struct ap_buffer *out) {
   member_f64(&writer, "memory_gb", memory_gb);
   member_f64(&writer, "memory_pressure",
              (double)status.memory_used_bytes / (double)facts.memory_bytes);
-  member_f64(&writer, "colony_temperature", ap_node_temperature(node));
+  member_f64(&writer, "colony_temperature", status.temperature);
+  ap_json_member_i64(&writer, "queued", status.queued);
   ap_json_end_object(&writer);
   ap_json_end_array(&writer);
   ap_json_member_i64(&writer, "total_bees", facts.bees);
@@ -151,18 +145,20 @@ void ap_report_swarm(struct ap_node *node, struct ap_buffer *out) {
 }
 
 void ap_report_colony(struct ap_node *node, struct ap_buffer *out) {
-  double temperature = ap_node_temperature(node);
-  const char *regulation = temperature < 0.3     ? "cold"
-                           : temperature <= 0.7  ? "ideal"
-                           : temperature <= 0.85 ? "warm"
-                           : temperature <= 0.95 ? "hot"
-                                                 : "critical";
+  struct ap_engine_status status;
   struct ap_json_writer writer;
+  ap_engine_get_status(ap_node_engine(node), &status);
   ap_json_writer_init(&writer, out);
   ap_json_begin_object(&writer);
-  member_f64(&writer, "temperature", temperature);
-  member_text(&writer, "regulation", regulation);
+  member_f64(&writer, "temperature", status.temperature);
+  member_text(&writer, "regulation", ap_regulation_word(ap_regulation_of(status.temperature)));
   member_f64(&writer, "setpoint", 0.5);
+  ap_json_member_i64(&writer, "busy_bees", status.bees_busy);
+  ap_json_member_i64(&writer, "queued", status.queued);
+  ap_json_member_i64(&writer, "chambers_open", status.chambers_open);
+  ap_json_member_i64(&writer, "chambers_held", status.chambers_busy);
+  ap_json_member_i64(&writer, "memory_used", status.memory_used_bytes);
+  ap_json_member_i64(&writer, "memory_granted", status.memory_granted_bytes);
   ap_json_member_i64(&writer, "abandoned_tasks", 0);
   ap_json_end_object(&writer);
 }

@@ -17,6 +17,7 @@ ap_status ap_sql_session_create(struct ap_node *node, struct ap_sql_session **ou
       ap_allocate_zeroed(ap_node_env(node)->allocator, 1, sizeof *session);
   if (session == NULL) return AP_FAIL_MEMORY(err);
   session->node = node;
+  ap_bee_account_init(&session->account, node);
   *out_session = session;
   return AP_OK;
 }
@@ -51,6 +52,7 @@ void ap_run_as_query(const struct ap_statement_run *run, struct ap_query_request
       .parameter_count = run->is_last ? run->request->parameter_count : 0,
       .control = run->request->control,
       .engine_options = ap_text_of(run->session->engine_options),
+      .account = &run->session->account,
   };
 }
 

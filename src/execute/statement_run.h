@@ -24,6 +24,7 @@ struct ap_prepared; /* statement_prepare.c */
 
 struct ap_sql_session {
   struct ap_node *node;
+  struct ap_bee_account account; /* what its statements may take */
   char hive[AP_NAME_BYTES_MAX + 1];
   char box[AP_NAME_BYTES_MAX + 1];
   char options[AP_SESSION_OPTION_COUNT][AP_SESSION_OPTION_BYTES]; /* empty: as at first */

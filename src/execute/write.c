@@ -74,9 +74,11 @@ static ap_status write_cells(struct write_run *run, ap_error *err) {
   struct ap_chamber *chamber = NULL;
   const struct ap_cell_source source = {.stream = run->request->stream,
                                         .query = run->request->query};
+  const struct ap_chamber_request place =
+      ap_bee_request(run->request->account, AP_WORK_WRITE, run->request->control);
   const char *name = ap_frame_full_name(run->frame, &run->arena);
   if (name == NULL) return AP_FAIL_MEMORY(err);
-  AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err));
+  AP_TRY(ap_chamber_admit(ap_node_engine(run->node), &place, &chamber, err));
   ap_status status =
       ap_partition_condition_parse(chamber, run->frame, "replace_where",
                                    run->request->replace_where, &run->arena, &run->condition, err);

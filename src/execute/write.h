@@ -7,7 +7,7 @@
 #ifndef AP_EXECUTE_WRITE_H
 #define AP_EXECUTE_WRITE_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 struct ap_write_request {
   struct ap_text hive;
@@ -21,6 +21,7 @@ struct ap_write_request {
   int64_t app_version;
   struct ap_text user_metadata;
   const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
 };
 
 struct ap_write_outcome {

@@ -43,10 +43,8 @@ static int open_engine(void **state) {
   ap_error err = {0};
   strncpy(bench.scratch, "/tmp/ap-tpch-XXXXXX", sizeof(bench.scratch) - 1);
   if (!mkdtemp(bench.scratch)) return -1;
-  const struct ap_engine_options options = {.chambers_max = 1,
-                                            .threads = 1,
-                                            .memory_limit_bytes = 256 * AP_MIB,
-                                            .scratch_folder = bench.scratch};
+  const struct ap_engine_options options = {
+      .chambers_max = 1, .bees = 1, .memory_bytes = 256 * AP_MIB, .scratch_folder = bench.scratch};
   check_ok(ap_engine_create(ap_env_system(), &options, &bench.engine, &err), &err);
   check_ok(ap_chamber_acquire(bench.engine, 10000, &bench.chamber, &err), &err);
   *state = &bench;

@@ -37,6 +37,7 @@ struct walker {
   uint32_t count;
   uint32_t capacity;
   ap_error *err;
+  bool makes_rows;
   bool is_rewritten_wrongly;
 };
 
@@ -158,6 +159,7 @@ static ap_status walk_set_operation(struct walker *walker, const struct ap_json 
 static ap_status walk_recursive(struct walker *walker, const struct ap_json *node,
                                 const struct cte *ctes) {
   const struct ap_json *left = ap_json_find(node, "left");
+  walker->makes_rows = true;
   if (left) AP_TRY(walk(walker, left, outside_from(ctes)));
   const struct cte *inner = push_cte(walker, text_of(node, "cte_name"), true, ctes);
   if (!inner) return AP_FAIL_MEMORY(walker->err);
@@ -369,6 +371,7 @@ static ap_status walk_table_function(struct walker *walker, const struct ap_json
                                      struct place place) {
   static const char *const refused[] = {"query", "query_table", "json_execute_serialized_sql"};
   struct ap_text name = text_of(ap_json_find(node, "function"), "function_name");
+  walker->makes_rows = true;
   for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
     if (!ap_text_equal_ignoring_case(name, ap_text_of(refused[i]))) continue;
     ap_status status = AP_FAIL(walker->err, AP_UNSUPPORTED,
@@ -522,6 +525,7 @@ ap_status ap_tree_parse(struct ap_arena *arena, struct ap_text json, struct ap_t
   }
   out_tree->references = walker.references;
   out_tree->reference_count = walker.count;
+  out_tree->makes_rows = walker.makes_rows;
   out_tree->is_rewritten_wrongly = walker.is_rewritten_wrongly;
   return AP_OK;
 }

@@ -67,6 +67,7 @@ struct ap_tree {
   struct ap_reference *references;
   uint32_t reference_count;
   bool is_changed;           /* no longer that of the user's text: views were unfolded in it */
+  bool makes_rows;           /* holds what makes rows of nothing: a table function, or recursion */
   bool is_rewritten_wrongly; /* holds what DuckDB 1.5.5's rewriting of expressions gets wrong for
                                 nulls: IS [NOT] DISTINCT FROM; date_trunc() or TRY_CAST in a
                                 comparison */

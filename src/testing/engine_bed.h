@@ -34,8 +34,8 @@ static inline void bed_open_sized(struct bed *bed, uint32_t chambers, int64_t me
   snprintf(bed->staging, sizeof bed->staging, "%s/staging", bed->folder);
   assert_int_equal(mkdir(bed->staging, 0700), 0);
   const struct ap_engine_options options = {.chambers_max = chambers,
-                                            .threads = 2,
-                                            .memory_limit_bytes = memory_bytes,
+                                            .bees = 2,
+                                            .memory_bytes = chambers * memory_bytes,
                                             .scratch_folder = bed->scratch};
   ap_arena_init(&bed->arena, ap_allocator_system());
   check_ok(ap_engine_create(ap_env_system(), &options, &bed->engine, &bed->err), &bed->err);

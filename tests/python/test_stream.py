@@ -51,7 +51,8 @@ def wide(ap: Apiary) -> Frame:
 
 
 def busy(ap: Apiary) -> int:
-    return sum(bee["state"] == "busy" for bee in ap.bee_status())
+    """Engines that work or are held by an open stream."""
+    return int(ap.colony_status()["chambers_held"])
 
 
 @pytest.mark.parametrize("size", [None, 7, 2048, 3333, 100_000])
