@@ -39,7 +39,7 @@ struct ap_node {
 };
 
 /* What the process needs beside what the engine counts: the program itself, metadata, stacks, and
- * texts and results on their way out; measured in docs/memory.md. An eighth of the memory, 48 MiB
+ * texts and results on their way out; see docs/python.md. An eighth of the memory, 48 MiB
  * at least, but never above a quarter. */
 static int64_t reserve_bytes(int64_t memory_bytes) {
   int64_t reserve = memory_bytes / 8;
