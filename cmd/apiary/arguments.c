@@ -32,6 +32,9 @@ static const struct cli_option_spec specs[CLI_OPTION_COUNT] = {
     [CLI_NO_HEADER] = {"no-header", 0, NULL, NULL},
     [CLI_PARAM] = {"param", 0, "VALUE", NULL},
     [CLI_LIMIT] = {"limit", 0, "N", NULL},
+    [CLI_COMMAND] = {"command", 0, "SQL", NULL},
+    [CLI_INIT] = {"init", 0, "FILE", NULL},
+    [CLI_NO_INIT] = {"no-init", 0, NULL, NULL},
 };
 
 static bool is_global(enum cli_option option) {
@@ -113,13 +116,26 @@ static void hint_help(struct parser *parser) {
                          command == NULL ? "" : command->name, command == NULL ? "" : " ");
 }
 
+/* A command may give letters a meaning of its own. */
+static bool find_letter(const struct cli_command *command, char letter,
+                        enum cli_option *out_option) {
+  for (size_t i = 0; command != NULL && command->options[i].help != NULL; ++i) {
+    *out_option = command->options[i].option;
+    if (command->options[i].letter == letter) return true;
+  }
+  for (int i = 0; i < CLI_OPTION_COUNT; ++i) {
+    *out_option = (enum cli_option)i;
+    if (specs[i].letter == letter) return true;
+  }
+  return false;
+}
+
 /* Find an option by what stands behind its dashes, up to size bytes. */
 static bool find_option(struct parser *parser, const char *name, size_t size, bool is_long,
                         enum cli_option *out_option) {
-  for (int i = 0; i < CLI_OPTION_COUNT; ++i) {
-    bool is_it = is_long ? strlen(specs[i].name) == size && strncmp(specs[i].name, name, size) == 0
-                         : specs[i].letter == name[0];
-    if (!is_it) continue;
+  if (!is_long && find_letter(parser->arguments->command, name[0], out_option)) return true;
+  for (int i = 0; is_long && i < CLI_OPTION_COUNT; ++i) {
+    if (strlen(specs[i].name) != size || strncmp(specs[i].name, name, size) != 0) continue;
     *out_option = (enum cli_option)i;
     return true;
   }
@@ -156,6 +172,9 @@ static bool take(struct parser *parser, enum cli_option option, const char *valu
     return false;
   }
   arguments->values[option] = value;
+  if (option == CLI_COMMAND || option == CLI_FILE) {
+    arguments->inputs[arguments->input_count++] = (struct cli_input){option, value};
+  }
   if (option == CLI_PARAM) arguments->parameters[arguments->parameter_count++] = value;
   return true;
 }
@@ -227,6 +246,7 @@ bool cli_arguments_parse(struct cli_arguments *arguments, int argc, char **argv,
   *arguments = (struct cli_arguments){0};
   arguments->words = cli_allocate((size_t)argc + 1, sizeof *arguments->words);
   arguments->parameters = cli_allocate((size_t)argc + 1, sizeof *arguments->parameters);
+  arguments->inputs = cli_allocate((size_t)argc + 1, sizeof *arguments->inputs);
   while (parser.at < argc) {
     const char *word = argv[parser.at++];
     if (!only_words && strcmp(word, "--") == 0) {
@@ -247,15 +267,17 @@ bool cli_arguments_parse(struct cli_arguments *arguments, int argc, char **argv,
 void cli_arguments_deinit(struct cli_arguments *arguments) {
   free(arguments->words);
   free(arguments->parameters);
+  free(arguments->inputs);
   *arguments = (struct cli_arguments){0};
 }
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
-static void append_option(struct cli_text *text, enum cli_option option, const char *help) {
+static void append_option(struct cli_text *text, enum cli_option option, const char *help,
+                          char letter) {
   const struct cli_option_spec *spec = &specs[option];
   struct cli_text form = {0};
-  if (spec->letter != 0) cli_text_append_format(&form, "-%c, ", spec->letter);
+  if (letter != 0) cli_text_append_format(&form, "-%c, ", letter);
   cli_text_append_format(&form, "--%s", spec->name);
   if (spec->argument != NULL) cli_text_append_format(&form, " %s", spec->argument);
   cli_text_append_format(text, "  %-26s %s\n", cli_text_string(&form), help);
@@ -265,7 +287,7 @@ static void append_option(struct cli_text *text, enum cli_option option, const c
 static void append_globals(struct cli_text *text) {
   cli_text_append_string(text, "\nGlobal options, before or after the command:\n");
   for (int i = 0; is_global((enum cli_option)i); ++i) {
-    append_option(text, (enum cli_option)i, specs[i].help);
+    append_option(text, (enum cli_option)i, specs[i].help, specs[i].letter);
   }
 }
 
@@ -275,7 +297,12 @@ void cli_help_append(struct cli_text *text, const struct cli_command *command) {
   if (command->details != NULL) cli_text_append_format(text, "\n%s\n", command->details);
   if (command->options[0].help != NULL) cli_text_append_string(text, "\nOptions:\n");
   for (size_t i = 0; command->options[i].help != NULL; ++i) {
-    append_option(text, command->options[i].option, command->options[i].help);
+    const struct cli_option_use *use = &command->options[i];
+    enum cli_option taken = use->option;
+    char own = specs[use->option].letter;
+    /* A letter that means another option here is not this one's. */
+    if (own != 0 && find_letter(command, own, &taken) && taken != use->option) own = 0;
+    append_option(text, use->option, use->help, use->letter != 0 ? use->letter : own);
   }
   append_globals(text);
   cli_text_append_string(text, "\nExamples:\n");

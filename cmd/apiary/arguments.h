@@ -30,6 +30,9 @@ enum cli_option {
   CLI_NO_HEADER,
   CLI_PARAM,
   CLI_LIMIT,
+  CLI_COMMAND,
+  CLI_INIT,
+  CLI_NO_INIT,
   CLI_OPTION_COUNT,
 };
 
@@ -43,6 +46,7 @@ struct cli_option_spec {
 struct cli_option_use {
   enum cli_option option;
   const char *help; /* NULL ends a list */
+  char letter;      /* in this command; 0: the option's own */
 };
 
 struct cli;
@@ -54,7 +58,7 @@ struct cli_command {
   const char *details; /* may be NULL */
   size_t words_min;
   size_t words_max;
-  struct cli_option_use options[8];
+  struct cli_option_use options[10];
   const char *examples[4];
   int (*run)(struct cli *cli);
 };
@@ -64,6 +68,11 @@ const struct cli_command *cli_command_find(const char *name);
 /* Ends with a command whose name is NULL. */
 extern const struct cli_command cli_commands[];
 
+struct cli_input {
+  enum cli_option option;
+  const char *value;
+};
+
 struct cli_arguments {
   const struct cli_command *command; /* NULL: none was given */
   bool given[CLI_OPTION_COUNT];
@@ -72,6 +81,8 @@ struct cli_arguments {
   size_t parameter_count;
   const char **words;
   size_t word_count;
+  struct cli_input *inputs; /* every --command and --file, in their order */
+  size_t input_count;
 };
 
 /* False when the line is wrong: *problem and *hint say what and the way out. The strings of argv

@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "number.h"
+#include "place.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,24 +16,61 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PROGRESS_INTERVAL_MS = 100, PROGRESS_CELLS = 30 };
+enum { PROGRESS_INTERVAL_MS = 100, PROGRESS_CELLS = 30, PROGRESS_COLUMNS = 80, TEXT_COLUMNS = 44 };
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
-static void tell(const char *message, const char *hint) {
+bool cli_has_color(bool is_terminal) {
+  const char *none = getenv("NO_COLOR");
+  const char *terminal = getenv("TERM");
+  bool is_refused = none != NULL && none[0] != '\0';
+  return is_terminal && !is_refused && terminal != NULL && strcmp(terminal, "dumb") != 0;
+}
+
+static void tell_message(const struct cli *cli, unsigned line, const char *message, size_t size) {
+  bool color = cli_has_color(cli->errors_are_seen);
   (void)fflush(stdout);
-  (void)fprintf(stderr, "apiary: %s\n", message);
+  (void)fprintf(stderr, "%sapiary: %s", color ? "\033[1;31m" : "", color ? "\033[0m" : "");
+  if (cli->script != NULL) (void)fprintf(stderr, "%s:%u: ", cli->script, line);
+  (void)fprintf(stderr, "%.*s\n", (int)size, message);
+}
+
+static void tell_hint(const char *hint) {
   if (hint != NULL && hint[0] != '\0') (void)fprintf(stderr, "hint: %s\n", hint);
 }
 
-int cli_fail(const struct cli *cli, const ap_error *error) {
-  const char *message = error->message[0] != '\0' ? error->message : ap_status_name(error->code);
-  tell(message, error->hint);
+static void tell(const struct cli *cli, const char *message, const char *hint) {
+  tell_message(cli, cli->script_line, message, strlen(message));
+  tell_hint(hint);
+}
+
+static int finish_error(const struct cli *cli, const ap_error *error) {
   if (cli->arguments.given[CLI_VERBOSE]) {
     (void)fprintf(stderr, "sqlstate: %s (%s, %s)\n", error->sqlstate, ap_status_name(error->code),
                   error->origin);
   }
   return error->code == AP_CANCELLED ? CLI_EXIT_INTERRUPTED : CLI_EXIT_FAILED;
+}
+
+int cli_fail(const struct cli *cli, const ap_error *error) {
+  tell(cli, error->message[0] != '\0' ? error->message : ap_status_name(error->code), error->hint);
+  return finish_error(cli, error);
+}
+
+int cli_fail_sql(const struct cli *cli, const ap_error *error, const char *sql) {
+  struct cli_text excerpt = {0};
+  unsigned line = 0;
+  const char *message = error->message;
+  size_t size = strlen(message);
+  if (error->position == 0 || error->position > strlen(sql) + 1) return cli_fail(cli, error);
+  bool color = cli_has_color(cli->errors_are_seen);
+  cli_place_append(&excerpt, sql, error->position - 1, color, &line);
+  cli_place_trim(&message, &size);
+  tell_message(cli, cli->script_line + line - 1, message, size);
+  (void)fputs(cli_text_string(&excerpt), stderr);
+  tell_hint(error->hint);
+  cli_text_deinit(&excerpt);
+  return finish_error(cli, error);
 }
 
 int cli_fail_usage(const struct cli *cli, const char *hint, const char *format, ...) {
@@ -48,18 +86,17 @@ int cli_fail_usage(const struct cli *cli, const char *hint, const char *format, 
                    command == NULL ? "" : command->name, command == NULL ? "" : " ");
     hint = standard;
   }
-  tell(message, hint);
+  tell(cli, message, hint);
   return CLI_EXIT_USAGE;
 }
 
 int cli_fail_text(const struct cli *cli, const char *hint, const char *format, ...) {
   char message[1024];
   va_list arguments;
-  (void)cli;
   va_start(arguments, format);
   (void)vsnprintf(message, sizeof message, format, arguments);
   va_end(arguments);
-  tell(message, hint);
+  tell(cli, message, hint);
   return CLI_EXIT_FAILED;
 }
 
@@ -231,25 +268,59 @@ void cli_progress_init(struct cli_progress *progress, struct cli *cli, const cha
 
 bool cli_progress_cancelled(void *context) {
   struct cli_progress *progress = context;
-  return cli_interrupt_asked(progress->interrupt);
+  if (cli_interrupt_asked(progress->interrupt)) return true;
+  return progress->output != NULL && progress->output->error == 0 &&
+         progress->output->fd != STDOUT_FILENO && cli_output_is_left(progress->output);
+}
+
+/* "4 s", "3 min", "2 h". */
+static void append_duration(struct cli_text *text, double seconds) {
+  if (seconds < 10) {
+    cli_text_append_format(text, "%.1f s", seconds);
+  } else if (seconds < 100) {
+    cli_text_append_format(text, "%.0f s", seconds);
+  } else if (seconds < 6000) {
+    cli_text_append_format(text, "%.0f min", seconds / 60);
+  } else {
+    cli_text_append_format(text, "%.0f h", seconds / 3600);
+  }
+}
+
+static void append_progress(struct cli_text *line, const struct cli_progress *progress,
+                            double percent, double seconds) {
+  const struct cli_output screen = {.fd = STDERR_FILENO, .is_terminal = true};
+  size_t columns = cli_output_columns(&screen);
+  if (columns == 0) columns = PROGRESS_COLUMNS;
+  size_t cells = columns > TEXT_COLUMNS ? columns - TEXT_COLUMNS : 0;
+  if (cells > PROGRESS_CELLS) cells = PROGRESS_CELLS;
+  bool is_known = percent >= 0 && percent <= 100;
+  size_t done = is_known ? (size_t)(percent * (double)cells / 100) : 0;
+  cli_text_append_format(line, "\r%s ", progress->label);
+  if (cells >= 5) {
+    cli_text_append_char(line, '[');
+    cli_text_append_repeated(line, "█", done);
+    cli_text_append_repeated(line, "·", cells - done);
+    cli_text_append_string(line, "] ");
+  }
+  if (is_known) cli_text_append_format(line, "%3.0f%% ", percent);
+  append_duration(line, seconds);
+  if (is_known && percent >= 2 && percent < 100) {
+    cli_text_append_string(line, ", ");
+    append_duration(line, seconds * (100 - percent) / percent);
+    cli_text_append_string(line, " left");
+  }
+  cli_text_append_string(line, "\033[K");
 }
 
 void cli_progress_show(void *context, double percent) {
   struct cli_progress *progress = context;
-  struct cli_text line = {0};
   double now_ms = cli_now_ms();
   if (!progress->is_on || now_ms - progress->started_ms < progress->delay_ms ||
       now_ms - progress->shown_ms < PROGRESS_INTERVAL_MS) {
     return;
   }
-  bool is_known = percent >= 0 && percent <= 100;
-  size_t done = is_known ? (size_t)(percent * PROGRESS_CELLS / 100) : 0;
-  cli_text_append_format(&line, "\r%s [", progress->label);
-  cli_text_append_repeated(&line, "█", done);
-  cli_text_append_repeated(&line, "·", PROGRESS_CELLS - done);
-  cli_text_append_string(&line, "] ");
-  if (is_known) cli_text_append_format(&line, "%3.0f%% ", percent);
-  cli_text_append_format(&line, "%.1f s\033[K", (now_ms - progress->started_ms) / 1e3);
+  struct cli_text line = {0};
+  append_progress(&line, progress, percent, (now_ms - progress->started_ms) / 1e3);
   (void)fputs(line.data, stderr);
   (void)fflush(stderr);
   cli_text_deinit(&line);
@@ -258,9 +329,9 @@ void cli_progress_show(void *context, double percent) {
 }
 
 void cli_progress_clear(struct cli_progress *progress) {
+  progress->is_on = false;
   if (!progress->is_shown) return;
   (void)fputs("\r\033[K", stderr);
   (void)fflush(stderr);
   progress->is_shown = false;
-  progress->is_on = false;
 }

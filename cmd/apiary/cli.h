@@ -28,13 +28,21 @@ struct cli {
   bool output_is_told;      /* that it cannot be written to */
   bool errors_are_seen;     /* standard error is a terminal */
   ap_apiary *apiary;        /* NULL until cli_open */
+  ap_session *session;      /* the shell's; NULL: a command opens its own */
+  const char *script;       /* of what runs: errors name it and the line; NULL: none */
+  unsigned script_line;
 };
+
+/* Colours: on a terminal that has them, unless NO_COLOR is set. */
+bool cli_has_color(bool is_terminal);
 
 /* Open the apiary that the arguments name, once. An exit status. */
 int cli_open(struct cli *cli);
 
 /* Tell an error of the library; gives the exit status for it. */
 int cli_fail(const struct cli *cli, const ap_error *error);
+/* The same of an error in a statement, whose line is shown with a caret at the place. */
+int cli_fail_sql(const struct cli *cli, const ap_error *error, const char *sql);
 /* Tell what is wrong with the command line, or with what it names. */
 int cli_fail_usage(const struct cli *cli, const char *hint, const char *format, ...)
     __attribute__((__format__(__printf__, 3, 4)));
@@ -79,7 +87,8 @@ double cli_now_ms(void);
 
 /* A progress bar on standard error, where that is a terminal. */
 struct cli_progress {
-  struct cli_interrupt *interrupt; /* first: `cancelled` asks it */
+  struct cli_interrupt *interrupt;
+  const struct cli_output *output; /* whose reader, a pager, may go away; NULL: none */
   const char *label;
   double started_ms;
   double shown_ms;
@@ -96,15 +105,22 @@ void cli_progress_clear(struct cli_progress *progress);
 
 /* The options --format, --max-rows and --no-header; an exit status. */
 int cli_writer_options_of(struct cli *cli, struct cli_writer_options *options);
+/* SQL, and where its rows go. */
+struct cli_query {
+  ap_session *session;
+  const char *sql;
+  const ap_query_parameter *parameters;
+  size_t parameter_count;
+  struct cli_writer_options options;
+  struct cli_output *output; /* NULL: standard output */
+  int64_t rows;              /* set: how many were printed */
+};
 /* Print the rows of a stream, which is taken. Stops quietly when nobody reads any more. progress
  * may be NULL. An exit status. */
-int cli_print_stream(struct cli *cli, struct ArrowArrayStream *stream,
-                     const struct cli_writer_options *options, struct cli_progress *progress,
-                     int64_t *out_rows);
+int cli_print_stream(struct cli *cli, struct ArrowArrayStream *stream, struct cli_query *query,
+                     struct cli_progress *progress);
 /* Run SQL and print its rows. */
-int cli_run_sql(struct cli *cli, ap_session *session, const char *sql,
-                const ap_query_parameter *parameters, size_t parameter_count,
-                const struct cli_writer_options *options, int64_t *out_rows);
+int cli_run_sql(struct cli *cli, struct cli_query *query);
 
 /* The commands. */
 int cli_run_create(struct cli *cli);

@@ -176,8 +176,8 @@ int cli_run_history(struct cli *cli) {
   if (status == CLI_EXIT_OK) {
     ap_status opened = ap_frame_history(cli->apiary, name.parts[0], name.parts[1], name.parts[2],
                                         (uint32_t)limit, &stream, &error);
-    status = opened == AP_OK ? cli_print_stream(cli, &stream, &options, NULL, NULL)
-                             : cli_fail(cli, &error);
+    struct cli_query query = {.options = options};
+    status = opened == AP_OK ? cli_print_stream(cli, &stream, &query, NULL) : cli_fail(cli, &error);
   }
   cli_name_deinit(&name);
   return status;

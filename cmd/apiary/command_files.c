@@ -82,7 +82,7 @@ int cli_run_import(struct cli *cli) {
 static void append_query(struct cli_text *sql, const char *word) {
   struct cli_name name = {0};
   bool is_name = strpbrk(word, " \t\r\n(;") == NULL || word[0] == '"';
-  if (is_name && cli_name_parse(word, &name) && name.count == 3) {
+  if (is_name && cli_name_parse(word, &name)) {
     cli_text_append_string(sql, "SELECT * FROM ");
     cli_name_append(sql, &name);
   } else {
@@ -105,7 +105,7 @@ static int export_rows(struct cli *cli, ap_session *session, const char *sql) {
   ap_status status =
       ap_export(session, sql, path, cli->arguments.values[CLI_FORMAT], &options, &rows, &error);
   cli_progress_clear(&progress);
-  if (status != AP_OK) return cli_fail(cli, &error);
+  if (status != AP_OK) return cli_fail_sql(cli, &error, sql);
   cli_text_append_string(&text, "exported ");
   cli_append_grouped(&text, rows);
   cli_text_append_format(&text, " %s to %s, %.0f ms\n", rows == 1 ? "row" : "rows", path,
@@ -121,12 +121,13 @@ int cli_run_export(struct cli *cli) {
   ap_error error = {0};
   int status = check_format(cli);
   if (status == CLI_EXIT_OK) status = cli_open(cli);
-  if (status == CLI_EXIT_OK && ap_session_open(cli->apiary, &session, &error) != AP_OK) {
+  if (status == CLI_EXIT_OK && cli->session == NULL &&
+      ap_session_open(cli->apiary, &session, &error) != AP_OK) {
     status = cli_fail(cli, &error);
   }
   if (status == CLI_EXIT_OK) {
     append_query(&sql, cli->arguments.words[0]);
-    status = export_rows(cli, session, cli_text_string(&sql));
+    status = export_rows(cli, session == NULL ? cli->session : session, cli_text_string(&sql));
   }
   cli_text_deinit(&sql);
   ap_session_close(session);

@@ -155,8 +155,12 @@ int cli_run_sql_command(struct cli *cli) {
   }
   if (status == CLI_EXIT_OK) {
     parameters_init(&parameters, &cli->arguments);
-    status = cli_run_sql(cli, session, cli_text_string(&sql), parameters.items, parameters.count,
-                         &options, NULL);
+    struct cli_query query = {.session = session,
+                              .sql = cli_text_string(&sql),
+                              .parameters = parameters.items,
+                              .parameter_count = parameters.count,
+                              .options = options};
+    status = cli_run_sql(cli, &query);
   }
   parameters_deinit(&parameters);
   ap_session_close(session);

@@ -8,7 +8,7 @@
 
 #define ANY 1000000
 
-#define FORMAT_HELP "table (default), csv, json, ndjson, markdown or arrow"
+#define FORMAT_HELP "table (default), csv, tsv, json, ndjson, markdown, line, html, insert, arrow"
 
 const struct cli_command cli_commands[] = {
     {.name = "create",
@@ -136,15 +136,23 @@ const struct cli_command cli_commands[] = {
      .examples = {"apiary status", "apiary status --format json"},
      .run = cli_run_status},
     {.name = "shell",
-     .usage = "[--format FORMAT] ...",
-     .summary = "type SQL, line by line",
+     .usage = "[-c SQL] [-f FILE] ...",
+     .summary = "type SQL, line by line, or run scripts",
      .details =
-         "Statements end in ';'. '.help' lists what else there is. Without a terminal, standard\n"
-         "input is a script, which the first error ends.",
-     .options = {{CLI_FORMAT, "table (default), csv, json, ndjson or markdown"},
-                 {CLI_MAX_ROWS, "of a table, show the first and last rows (terminal: 40; 0: all)"},
-                 {CLI_NO_HEADER, "rows alone"}},
-     .examples = {"apiary shell", "apiary shell --storage ./data", "apiary shell < script.sql"},
+         "Statements end in ';'. '.help' lists what else there is. With -c or -f, or when "
+         "standard\n"
+         "input is no terminal, it is a script, which the first error ends with exit status 1.",
+     .options = {{CLI_COMMAND, "run statements and dot commands, then leave; may be given again",
+                  'c'},
+                 {CLI_FILE, "run a file of them, then leave; -: standard input", 'f'},
+                 {CLI_FORMAT, FORMAT_HELP, 0},
+                 {CLI_MAX_ROWS, "of a table, show the first and last rows; 0: all", 0},
+                 {CLI_NO_HEADER, "rows alone", 0},
+                 {CLI_INIT, "read this file first, instead of ~/.apiaryrc on a terminal", 0},
+                 {CLI_NO_INIT, "read no ~/.apiaryrc", 0}},
+     .examples = {"apiary shell", "apiary shell --storage ./data < script.sql",
+                  "apiary shell -c 'USE shop.sales; SELECT count(*) FROM orders;'",
+                  "apiary shell -f script.sql --format csv"},
      .run = cli_run_shell},
     {.name = "help",
      .usage = "[COMMAND]",

@@ -277,7 +277,9 @@ static void statements_end_at_their_semicolons(void **state) {
       {"SELECT /* ;", 0},       {"SELECT 'open;", 0},       {"", 0}};
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; ++i) {
-    assert_int_equal(cli_statement_size(cases[i].text, strlen(cases[i].text)), cases[i].size);
+    size_t scanned = 0;
+    size_t size = cli_statement_size(cases[i].text, strlen(cases[i].text), &scanned);
+    assert_int_equal(size, cases[i].size);
   }
   assert_true(cli_statement_is_blank(" -- x\n;/* y */ ", 15));
   assert_false(cli_statement_is_blank(" -- x\n1", 7));
@@ -288,6 +290,47 @@ static void statements_end_at_their_semicolons(void **state) {
   assert_true(cli_statement_is_deed("SELECT ';'; USE HIVE h; -- x\n", 29));
   assert_false(cli_statement_is_deed("SELECT 'use'", 12));
   assert_false(cli_statement_is_deed("users", 5));
+}
+
+/* Read line by line, a text is parted as it is when read whole. */
+static void statements_end_where_they_do_in_pieces(void **state) {
+  static const char *const parts[] = {"'",  "\"",  ";",  "\n",       "--", "/*", "*/",
+                                      "$$", "$a$", "E'", "\\",       "a",  " ",  "$",
+                                      "1",  "\r",  "é",  "\xc2\xa0", "/",  "*",  "-"};
+  uint64_t random = start_random();
+  (void)state;
+  for (int round = 0; round < 20000; ++round) {
+    struct cli_text text = {0};
+    for (int i = 0; i < 24; ++i) {
+      cli_text_append_string(&text, parts[next_random(&random) % (sizeof parts / sizeof *parts)]);
+    }
+    cli_text_append_char(&text, '\n');
+    size_t whole = 0;
+    size_t pieces = 0;
+    size_t expected = cli_statement_size(text.data, text.size, &whole);
+    size_t found = 0;
+    for (size_t end = 1; end <= text.size && found == 0; ++end) {
+      if (text.data[end - 1] == '\n') found = cli_statement_size(text.data, end, &pieces);
+    }
+    if (found != expected) print_message("%s\n", text.data);
+    assert_int_equal(found, expected);
+    cli_text_deinit(&text);
+  }
+}
+
+static void secrets_are_seen(void **state) {
+  static const char *const secrets[] = {
+      "SET s3_secret_access_key = 'x'", "CREATE SECRET s (TYPE s3)", "set PassWord='x'",
+      "COPY f TO 'https://me:pw@host/x'", "SET azure_account_key='x'"};
+  static const char *const others[] = {"SELECT 1", "SELECT 'a@b', 'x://y'", "SELECT pass FROM t",
+                                       "COPY f TO 'https://host/me:x'"};
+  (void)state;
+  for (size_t i = 0; i < sizeof secrets / sizeof *secrets; ++i) {
+    assert_true(cli_statement_is_secret(secrets[i], strlen(secrets[i])));
+  }
+  for (size_t i = 0; i < sizeof others / sizeof *others; ++i) {
+    assert_false(cli_statement_is_secret(others[i], strlen(others[i])));
+  }
 }
 
 static void names_have_parts(void **state) {
@@ -532,6 +575,8 @@ int main(void) {
       cmocka_unit_test(widths_are_what_terminals_show),
       cmocka_unit_test(json_is_walked),
       cmocka_unit_test(statements_end_at_their_semicolons),
+      cmocka_unit_test(statements_end_where_they_do_in_pieces),
+      cmocka_unit_test(secrets_are_seen),
       cmocka_unit_test(names_have_parts),
       cmocka_unit_test(arguments_mean_what_they_say),
       cmocka_unit_test(decimals_of_every_width),

@@ -3,12 +3,13 @@
  * The table: a frame of lines, names and types above, numbers to the right.
  *
  * Widths are those of the rows that are kept: with a limit, the first and the last rows up to it;
- * without one, the first 10,000, after which rows are written as they come. Where the terminal is
- * too narrow, texts are cut first and then columns in the middle are left out; the last line says
- * what is not shown.
+ * without one, the first 1,000, or those of half a second, after which rows are written as they
+ * come. Where the terminal is too narrow, texts are cut first and then columns in the middle are
+ * left out; the last line says what is not shown.
  */
 #include "writer.h"
 
+#include "cli.h"
 #include "number.h"
 #include "width.h"
 
@@ -17,7 +18,8 @@
 #include <string.h>
 
 enum {
-  ROWS_KEPT_MAX = 10000,
+  ROWS_KEPT_MAX = 1000,
+  KEPT_MS_MAX = 500,   /* without a limit, rows are shown that long after the first one */
   CELL_WIDTH_MIN = 12, /* texts are not cut below it */
   BORDER_WIDTH = 3,    /* " x │" */
 };
@@ -32,6 +34,7 @@ struct column {
   size_t width;
   bool is_number;
   bool is_hidden;
+  bool is_fixed; /* its width is the user's wish: cells are cut */
   struct cli_text word;
 };
 
@@ -45,6 +48,7 @@ struct table_writer {
   size_t tail;         /* and a ring of the last */
   size_t hidden;       /* columns */
   bool is_streaming;   /* the head is written, rows go straight out */
+  double started_ms;   /* when the first row came */
   struct table_row loose;
   struct cli_text line;
 };
@@ -94,6 +98,9 @@ static void fill(struct table_writer *table, struct table_row *row,
                  const struct ArrowArrayView *rows, int64_t index) {
   struct cli_type *type = table->base.type;
   int64_t at = cli_row_index(rows, index);
+  const char *given = table->base.options.null_text;
+  const char *null_text = given == NULL ? "NULL" : given;
+  size_t null_size = strlen(null_text);
   if (row->ends == NULL) {
     row->ends = cli_allocate(type->child_count, sizeof *row->ends);
     row->nulls = cli_allocate(type->child_count, sizeof *row->nulls);
@@ -103,12 +110,13 @@ static void fill(struct table_writer *table, struct table_row *row,
     size_t start = row->text.size;
     row->nulls[i] = cli_value_is_null(&type->children[i], rows->children[i], at);
     if (row->nulls[i]) {
-      cli_text_append_string(&row->text, "NULL");
+      cli_text_append_string(&row->text, null_text);
     } else {
       cli_value_append(&type->children[i], rows->children[i], at, CLI_PLAIN, &row->text);
-      if (row->text.size - start == 4 && memcmp(row->text.data + start, "NULL", 4) == 0) {
+      if (row->text.size - start == null_size && null_size > 0 &&
+          memcmp(row->text.data + start, null_text, null_size) == 0) {
         row->text.size = start; /* the text NULL, told from a null */
-        cli_text_append_string(&row->text, "\"NULL\"");
+        cli_text_append_format(&row->text, "\"%s\"", null_text);
       }
     }
     row->ends[i] = row->text.size;
@@ -160,9 +168,21 @@ static void hide_columns(struct table_writer *table, size_t screen) {
   }
 }
 
+/* The widths that the user has set. */
+static void fix(struct table_writer *table) {
+  const struct cli_writer_options *options = &table->base.options;
+  for (size_t i = 0; i < table->base.type->child_count; ++i) {
+    struct column *column = &table->columns[i];
+    size_t given = i < options->width_count ? options->widths[i] : 0;
+    column->is_fixed = given > 0;
+    if (given > 0) column->width = given;
+  }
+}
+
 static void fit(struct table_writer *table) {
   size_t screen = table->base.options.columns;
   size_t cap = 0;
+  fix(table);
   if (screen == 0) return;
   for (size_t i = 0; i < table->base.type->child_count; ++i) {
     if (table->columns[i].width > cap) cap = table->columns[i].width;
@@ -209,7 +229,8 @@ static void draw_cell(struct table_writer *table, size_t i, const char *data, si
   const struct column *column = &table->columns[i];
   size_t width = cli_width_of(data, size);
   /* Rows that are not kept may be wider: they are not cut. */
-  size_t room = table->base.options.columns > 0 ? column->width : width;
+  bool is_cut = (table->base.options.columns > 0 && !column->is_number) || column->is_fixed;
+  size_t room = is_cut ? column->width : width;
   size_t shown = width < room ? width : room;
   size_t padding = shown < column->width ? column->width - shown : 0;
   bool color = is_dim && table->base.options.color;
@@ -258,10 +279,17 @@ static void draw_top(struct table_writer *table) {
   draw_border(table, "├", "┼", "┤");
 }
 
+static void start_streaming(struct table_writer *table) {
+  if (table->is_streaming) return;
+  draw_top(table);
+  for (size_t i = 0; i < table->row_count; ++i) draw_row(table, &table->rows[i]);
+  table->is_streaming = true;
+}
+
 static void add_row(struct cli_writer *base, const struct ArrowArrayView *rows, int64_t index) {
   struct table_writer *table = (struct table_writer *)base;
   size_t kept = base->options.rows_max > 0 ? table->head + table->tail : ROWS_KEPT_MAX;
-  if (table->row_count < kept) {
+  if (table->row_count < kept && !table->is_streaming) {
     fill(table, new_row(table), rows, index);
     return;
   }
@@ -271,13 +299,18 @@ static void add_row(struct cli_writer *base, const struct ArrowArrayView *rows, 
     fill(table, &table->rows[at], rows, index);
     return;
   }
-  if (!table->is_streaming) {
-    draw_top(table);
-    for (size_t i = 0; i < table->row_count; ++i) draw_row(table, &table->rows[i]);
-    table->is_streaming = true;
-  }
+  start_streaming(table);
   fill(table, &table->loose, rows, index);
   draw_row(table, &table->loose);
+}
+
+/* Whoever waits for rows sees the first ones soon. */
+static void pause_rows(struct cli_writer *base) {
+  struct table_writer *table = (struct table_writer *)base;
+  if (table->row_count == 0 || base->options.rows_max > 0) return;
+  double now_ms = cli_now_ms();
+  if (table->started_ms == 0) table->started_ms = now_ms;
+  if (now_ms - table->started_ms > KEPT_MS_MAX) start_streaming(table);
 }
 
 static void draw_ellipsis(struct table_writer *table) {
@@ -313,7 +346,9 @@ static void draw_note(struct table_writer *table) {
   if (is_cut) {
     cli_text_append_string(&table->line, ", ");
     cli_append_grouped(&table->line, (int64_t)table->row_count);
-    cli_text_append_string(&table->line, " shown; --max-rows 0 shows all");
+    cli_text_append_string(&table->line, " shown");
+    const char *hint = table->base.options.all_hint;
+    if (hint != NULL) cli_text_append_format(&table->line, "; %s", hint);
   }
   if (table->hidden > 0) {
     cli_text_append_format(&table->line, "; %zu of %zu columns shown", columns - table->hidden,
@@ -334,7 +369,7 @@ static void end(struct cli_writer *base) {
 }
 
 struct cli_writer *cli_writer_create_table(void) {
-  static const struct cli_writer_class class = {begin, add_row, end, destroy};
+  static const struct cli_writer_class class = {begin, add_row, pause_rows, end, destroy};
   struct table_writer *table = cli_allocate(1, sizeof *table);
   table->base.class = &class;
   return &table->base;

@@ -7,9 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const format_words[] = {"table", "csv", "json", "ndjson", "markdown", "arrow"};
+static const char *const format_words[] = {"table",    "csv",  "tsv",  "json",   "ndjson",
+                                           "markdown", "line", "html", "insert", "arrow"};
 
 bool cli_format_parse(const char *word, enum cli_format *out_format) {
+  if (strcmp(word, "box") == 0) word = "table";
+  if (strcmp(word, "jsonl") == 0) word = "ndjson";
   for (size_t i = 0; i < sizeof format_words / sizeof format_words[0]; ++i) {
     if (strcmp(word, format_words[i]) != 0) continue;
     *out_format = (enum cli_format)i;
@@ -36,6 +39,18 @@ struct cli_writer *cli_writer_create(const struct cli_writer_options *options,
     case CLI_FORMAT_MARKDOWN:
       writer = cli_writer_create_markdown();
       break;
+    case CLI_FORMAT_TSV:
+      writer = cli_writer_create_tsv();
+      break;
+    case CLI_FORMAT_LINE:
+      writer = cli_writer_create_line();
+      break;
+    case CLI_FORMAT_HTML:
+      writer = cli_writer_create_html();
+      break;
+    case CLI_FORMAT_INSERT:
+      writer = cli_writer_create_insert();
+      break;
     case CLI_FORMAT_PLAIN:
     case CLI_FORMAT_SILENT:
       writer = cli_writer_create_plain();
@@ -61,6 +76,7 @@ void cli_writer_batch(struct cli_writer *writer, const struct ArrowArrayView *ro
     writer->class->row(writer, rows, row);
     ++writer->row_count;
   }
+  if (writer->class->pause != NULL) writer->class->pause(writer);
 }
 
 void cli_writer_end(struct cli_writer *writer) {
@@ -124,7 +140,7 @@ static void row_plain(struct cli_writer *base, const struct ArrowArrayView *rows
 }
 
 struct cli_writer *cli_writer_create_plain(void) {
-  static const struct cli_writer_class class = {begin_nothing, row_plain, end_nothing,
+  static const struct cli_writer_class class = {begin_nothing, row_plain, NULL, end_nothing,
                                                 destroy_lines};
   return create_lines(&class, false);
 }
@@ -164,8 +180,10 @@ static void row_csv(struct cli_writer *base, const struct ArrowArrayView *rows, 
   for (size_t i = 0; i < base->type->child_count; ++i) {
     if (i > 0) cli_text_append_char(&writer->line, ',');
     if (cli_value_is_null(&base->type->children[i], rows->children[i], at)) {
+      const char *null_text = base->options.null_text == NULL ? "" : base->options.null_text;
       /* An empty line would be no row to most readers. */
-      if (base->type->child_count == 1) cli_text_append_string(&writer->line, "\"\"");
+      bool is_empty = null_text[0] == '\0' && base->type->child_count == 1;
+      cli_text_append_string(&writer->line, is_empty ? "\"\"" : null_text);
       continue;
     }
     cli_text_clear(&writer->cell);
@@ -177,7 +195,8 @@ static void row_csv(struct cli_writer *base, const struct ArrowArrayView *rows, 
 }
 
 struct cli_writer *cli_writer_create_csv(void) {
-  static const struct cli_writer_class class = {begin_csv, row_csv, end_nothing, destroy_lines};
+  static const struct cli_writer_class class = {begin_csv, row_csv, NULL, end_nothing,
+                                                destroy_lines};
   return create_lines(&class, false);
 }
 
@@ -231,7 +250,8 @@ static void end_json(struct cli_writer *base) {
 }
 
 struct cli_writer *cli_writer_create_json(bool lines) {
-  static const struct cli_writer_class class = {begin_json, row_json, end_json, destroy_lines};
+  static const struct cli_writer_class class = {begin_json, row_json, NULL, end_json,
+                                                destroy_lines};
   return create_lines(&class, lines);
 }
 
@@ -275,7 +295,8 @@ static void row_markdown(struct cli_writer *base, const struct ArrowArrayView *r
   for (size_t i = 0; i < base->type->child_count; ++i) {
     cli_text_clear(&writer->cell);
     if (cli_value_is_null(&base->type->children[i], rows->children[i], at)) {
-      cli_text_append_string(&writer->cell, "NULL");
+      const char *null_text = base->options.null_text;
+      cli_text_append_string(&writer->cell, null_text == NULL ? "NULL" : null_text);
     } else {
       cli_value_append(&base->type->children[i], rows->children[i], at, CLI_PLAIN, &writer->cell);
     }
@@ -286,7 +307,7 @@ static void row_markdown(struct cli_writer *base, const struct ArrowArrayView *r
 }
 
 struct cli_writer *cli_writer_create_markdown(void) {
-  static const struct cli_writer_class class = {begin_markdown, row_markdown, end_nothing,
+  static const struct cli_writer_class class = {begin_markdown, row_markdown, NULL, end_nothing,
                                                 destroy_lines};
   return create_lines(&class, false);
 }

@@ -105,6 +105,10 @@ static ap_status run_of_session(struct ap_statement_run *run, struct ArrowArrayS
       return ap_run_execute(run, out, err);
     case AP_STATEMENT_DEALLOCATE:
       return ap_run_deallocate(run, out, err);
+    case AP_STATEMENT_COPY_FROM:
+      return ap_run_copy_from(run, out, err);
+    case AP_STATEMENT_COPY_TO:
+      return ap_run_copy_to(run, out, err);
     default:
       break;
   }
@@ -178,10 +182,6 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
       return ap_run_history(run, out, err);
     case AP_STATEMENT_RESTORE:
       return ap_run_restore(run, out, err);
-    case AP_STATEMENT_COPY_FROM:
-      return ap_run_copy_from(run, out, err);
-    case AP_STATEMENT_COPY_TO:
-      return ap_run_copy_to(run, out, err);
     case AP_STATEMENT_INSERT:
     case AP_STATEMENT_DELETE:
     case AP_STATEMENT_UPDATE:
