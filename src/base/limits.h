@@ -59,6 +59,7 @@ enum {
   AP_CACHE_RANGES_MAX = 64,            /* runs of cells that a query picks of a copy */
   AP_PROPERTIES_MAX = 1000,            /* of a frame */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
+  AP_ANSWER_CELLS_MIN = 8,             /* from so many cells on, the ledger may answer */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */
 };
 

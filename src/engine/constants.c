@@ -217,3 +217,26 @@ ap_status ap_chamber_constants(struct ap_chamber *chamber, struct ap_text sql,
   duckdb_destroy_result(&result);
   return status;
 }
+
+ap_status ap_chamber_column_names(struct ap_chamber *chamber, struct ap_text sql,
+                                  struct ap_arena *arena, struct ap_text *out_names, uint32_t count,
+                                  ap_error *err) {
+  duckdb_prepared_statement statement = NULL;
+  char *text = ap_arena_copy(arena, sql);
+  if (!text) return AP_FAIL_MEMORY(err);
+  ap_status status = AP_OK;
+  if (duckdb_prepare(chamber->connection, text, &statement) != DuckDBSuccess) {
+    status = ap_chamber_fail(chamber, DUCKDB_ERROR_INVALID, duckdb_prepare_error(statement), err);
+  } else if (duckdb_prepared_statement_column_count(statement) != count) {
+    status = AP_FAIL(err, AP_INTERNAL, "the query has another number of columns than %u", count);
+  }
+  for (uint32_t i = 0; status == AP_OK && i < count; i++) {
+    const char *name = duckdb_prepared_statement_column_name(statement, i);
+    char *copy = name ? ap_arena_copy_string(arena, name) : NULL;
+    if (!copy) status = AP_FAIL_MEMORY(err);
+    duckdb_free((void *)(uintptr_t)name);
+    if (copy) out_names[i] = ap_text_of(copy);
+  }
+  duckdb_destroy_prepare(&statement);
+  return status;
+}

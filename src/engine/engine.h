@@ -215,6 +215,11 @@ struct ap_run_control {
   struct ap_run_handle *handle; /* NULL: no other thread will ask */
 };
 
+/* What the engine calls the columns of a query; names in the arena. */
+AP_MUST_CHECK ap_status ap_chamber_column_names(struct ap_chamber *chamber, struct ap_text sql,
+                                                struct ap_arena *arena, struct ap_text *out_names,
+                                                uint32_t count, ap_error *err);
+
 /* The physical plan of a query, not run: [{"name", "children": [...], "extra_info": {...}}]. */
 AP_MUST_CHECK ap_status ap_chamber_explain(struct ap_chamber *chamber, struct ap_text sql,
                                            const struct ap_parameter *parameters,

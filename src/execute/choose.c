@@ -118,6 +118,7 @@ static ap_status prune(struct chooser *chooser, ap_error *err) {
   for (uint32_t i = 0; i < parameter_count; ++i) {
     values[i] = parameter_value(&chooser->request->parameters[i]);
   }
+  chooser->out->frames = frames;
   AP_TRY(fold(chooser, &folds, err));
   const struct ap_prune_parameters parameters = {
       .values = values, .count = parameter_count, .folds = &folds};

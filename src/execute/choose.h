@@ -18,11 +18,13 @@ struct ap_choice {
   uint32_t pruned_by_statistics;
   uint32_t cells_cached; /* of the cells, those read from decoded copies; known when bound */
   bool had_condition;
+  bool from_ledger; /* the statistics of these cells are the answer: none is read */
 };
 
 struct ap_choices {
   struct ap_choice *items; /* one for each of resolution->items */
   uint32_t count;
+  const struct ap_prune_frame **frames; /* one for each reference; NULL where there is none */
   struct ap_prune_result *results; /* one for each reference; kept NULL where there is no frame */
   int64_t moving_ms;               /* the wall clock that constants were taken from; 0: none */
 };

@@ -251,6 +251,7 @@ static void write_frame(struct ap_json_writer *writer, const struct ap_explained
   ap_json_member_i64(writer, "cells", snapshot->cell_count);
   ap_json_member_i64(writer, "cells_kept", frame->choice->cell_count);
   ap_json_member_i64(writer, "cells_cached", frame->choice->cells_cached);
+  ap_json_member_bool(writer, "from_ledger", frame->choice->from_ledger);
   ap_json_name(writer, AP_TEXT("cells_pruned"));
   ap_json_begin_object(writer);
   ap_json_member_i64(writer, "by_partition", frame->choice->pruned_by_partition);

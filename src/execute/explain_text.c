@@ -82,7 +82,11 @@ static void append_frame(struct ap_buffer *out, const struct ap_explained_frame 
                           AP_TEXT_ARG(entry->name), snapshot->version);
   ap_buffer_append_format(out, "  cells       %" PRIu32 " of %" PRIu32, frame->choice->cell_count,
                           snapshot->cell_count);
-  append_pruned(out, frame->choice);
+  if (frame->choice->from_ledger) {
+    ap_buffer_append_string(out, " (answered from the ledger's statistics)");
+  } else {
+    append_pruned(out, frame->choice);
+  }
   if (frame->choice->cells_cached > 0) {
     ap_buffer_append_format(out, "\n  cached      %" PRIu32 " of these cells",
                             frame->choice->cells_cached);

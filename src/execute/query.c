@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/limits.h"
+#include "execute/answer_ledger.h"
 #include "execute/bind.h"
 #include "execute/query_run.h"
 #include "execute/resolve.h"
@@ -197,6 +198,7 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   lap(run, &since, &run->timing.discover_us);
   AP_TRY(ap_choose_cells(run->node, run->chamber, run->request, &run->tree, &run->resolution,
                          &run->arena, &run->choices, err));
+  AP_TRY(ap_answer_ledger_find(run, err));
   AP_TRY(rename_references(run, err));
   if (!is_small(run)) AP_TRY(ap_chamber_claim(&run->chamber, &place, err));
   lap(run, &since, &run->timing.plan_us);
@@ -208,6 +210,7 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   AP_TRY(ap_chamber_set_options(run->chamber, run->request->engine_options, err));
   AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
   AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.is_rewritten_wrongly, err));
+  AP_TRY(ap_answer_ledger_write(run, err));
   AP_TRY(ap_choices_check_clock(run->node, &run->choices, err));
   lap(run, &since, &run->timing.read_us);
   return AP_OK;

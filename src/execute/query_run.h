@@ -21,6 +21,8 @@ struct ap_query_run {
   struct ap_tree tree;
   struct ap_resolution resolution;
   struct ap_choices choices;
+  struct ap_constant *answer; /* what the ledger answers, a value for each column; NULL: nothing */
+  uint32_t answer_count;
   struct ap_cache_places *places; /* of the choices, where decoded copies may be */
   uint32_t place_count;
   uint32_t part_count; /* of all places */

@@ -14,6 +14,7 @@ static ap_status keep_all(struct ap_arena *arena, const struct ap_prune_frame *f
   if (!result->kept) return AP_FAIL_MEMORY(err);
   for (uint32_t i = 0; i < frame->cell_count; i++) result->kept[i] = i;
   result->kept_count = frame->cell_count;
+  result->decided = true;
   return AP_OK;
 }
 
@@ -35,10 +36,13 @@ static ap_status prune_cells(struct ap_arena *arena, const struct ap_prune_expr 
   result->kept = AP_ARENA_ARRAY(arena, uint32_t, (size_t)frame->cell_count + 1);
   if (!result->kept) return AP_FAIL_MEMORY(err);
   bool asks_partitions = !needs_statistics || frame->partition_column_count > 0;
+  result->decided = true;
   for (uint32_t i = 0; i < frame->cell_count; i++) {
     struct ap_cell *cell = frame->cells[i];
+    uint8_t set = AP_PRUNE_ANY;
     fetch_ahead(frame, i);
-    if (asks_partitions && !(ap_prune_evaluate(expr, frame, cell, NULL) & AP_PRUNE_TRUE)) {
+    if (asks_partitions) set = ap_prune_evaluate(expr, frame, cell, NULL);
+    if (!(set & AP_PRUNE_TRUE)) {
       result->pruned_by_partition++;
       continue;
     }
@@ -46,11 +50,13 @@ static ap_status prune_cells(struct ap_arena *arena, const struct ap_prune_expr 
       const struct ap_cell_statistics *statistics = NULL;
       AP_TRY(ap_cell_statistics_get(cell, arena, frame->schema, frame->schema_id,
                                     frame->physical_names, &statistics, err));
-      if (!(ap_prune_evaluate(expr, frame, cell, statistics) & AP_PRUNE_TRUE)) {
+      set = ap_prune_evaluate(expr, frame, cell, statistics);
+      if (!(set & AP_PRUNE_TRUE)) {
         result->pruned_by_statistics++;
         continue;
       }
     }
+    result->decided = result->decided && set == AP_PRUNE_TRUE;
     result->kept[result->kept_count++] = i;
   }
   return AP_OK;
@@ -96,7 +102,9 @@ static ap_status prune_reference(struct pruning *pruning, ap_error *err) {
   uint32_t count = 0;
   for (const struct ap_filter *filter = reference->filters; filter; filter = filter->next) count++;
   if (count == 0 || reference->sampled) {
-    return keep_all(pruning->arena, frame, pruning->result, err);
+    AP_TRY(keep_all(pruning->arena, frame, pruning->result, err));
+    pruning->result->decided = !reference->sampled;
+    return AP_OK;
   }
   const struct ap_prune_expr **children =
       AP_ARENA_ARRAY(pruning->arena, const struct ap_prune_expr *, count);

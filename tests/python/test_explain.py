@@ -132,6 +132,15 @@ def test_the_past_and_the_present_of_a_frame_are_two(sales: apiary.Apiary) -> No
     assert {frame["version"]: frame["cells_kept"] for frame in plan["frames"]} == {10: 1, 3: 3}
 
 
+def test_what_the_ledger_answers_reads_nothing(sales: apiary.Apiary) -> None:
+    plan = explained(sales, "SELECT count(*), max(id) FROM facts", True)
+    assert plan["frames"][0]["from_ledger"] is True
+    assert plan["frames"][0]["cells_kept"] == 0
+    assert plan["totals"]["rows"] == 1
+    text = lines(sales, "EXPLAIN SELECT count(*) FROM facts")
+    assert "  cells       0 of 10 (answered from the ledger's statistics)" in text
+
+
 def test_text_is_a_tree(sales: apiary.Apiary) -> None:
     text = lines(sales, "EXPLAIN " + JOIN)
     assert text[0].startswith("local: ")
