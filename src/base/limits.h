@@ -28,7 +28,8 @@ enum {
   AP_CHANGE_ATTEMPTS_MAX = 200,  /* runs of one UPDATE, DELETE, ... that others were faster than */
   AP_CHANGE_PATIENCE = 8,        /* of them, those after which it waits long before the next */
   AP_CHANGE_BACKOFF_MAX_MS = 2000,
-  AP_CHECKPOINT_INTERVAL = 100, /* commits between checkpoints unless the frame says otherwise */
+  AP_TRANSACTION_FRAMES_MAX = 64, /* that a transaction reads */
+  AP_CHECKPOINT_INTERVAL = 100,   /* commits between checkpoints unless the frame says otherwise */
   AP_CATALOG_CHECKPOINT_INTERVAL = 64, /* catalog versions between its checkpoints */
   AP_LOST_REPLIES_MAX = 8,             /* unknown outcomes of one change before it gives up */
   AP_PROPERTY_NAME_BYTES_MAX = 256,    /* of a hive, box or frame */

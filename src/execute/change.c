@@ -9,6 +9,7 @@
 #include "arrow/rows.h"
 #include "base/limits.h"
 #include "execute/rules.h"
+#include "execute/transaction.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -177,10 +178,25 @@ static ap_status commit_described(struct ap_change *change, struct ap_text param
   return AP_OK;
 }
 
+static ap_status stage(struct ap_change *change, ap_error *err) {
+  if (change->feed.count > 0) {
+    ap_status status = AP_FAIL(err, AP_UNSUPPORTED,
+                               "frame %s keeps a change data feed: a transaction can insert rows "
+                               "and delete whole cells, not change rows",
+                               change->full_name);
+    ap_error_hint(err, "run the statement by itself");
+    return status;
+  }
+  AP_TRY(ap_staged_upload(change->node, change->frame, &change->staged, &change->arena, err));
+  change->version = -1; /* COMMIT will tell */
+  return ap_transaction_stage(change->run->session->transaction, change, err);
+}
+
 static ap_status commit(struct ap_change *change, ap_error *err) {
   struct ap_buffer parameters;
   struct ap_buffer metrics;
   if (change->staged.count == 0 && change->removed_count == 0) return AP_OK; /* nothing changed */
+  if (change->run->session->transaction != NULL) return stage(change, err);
   AP_TRY(ap_staged_upload(change->node, change->frame, &change->staged, &change->arena, err));
   AP_TRY(ap_staged_upload(change->node, change->frame, &change->feed, &change->arena, err));
   ap_buffer_init(&parameters, ap_node_env(change->node)->allocator);
@@ -199,16 +215,29 @@ static ap_status commit(struct ap_change *change, ap_error *err) {
 
 /* ---- one attempt ----------------------------------------------------------------------------- */
 
+/* The latest, or what the transaction has made of it. */
+static ap_status take_snapshot(struct ap_change *change, ap_error *err) {
+  struct ap_transaction *transaction = change->run->session->transaction;
+  if (transaction == NULL) {
+    AP_TRY(ap_frame_latest(change->frame, &change->snapshot, err));
+    change->pin = (struct ap_pinned){change->frame, change->snapshot};
+    change->own_pins = (struct ap_pins){.items = &change->pin, .count = 1};
+    change->pins = &change->own_pins;
+    return AP_OK;
+  }
+  AP_TRY(ap_transaction_check_frame(transaction, change->frame, err));
+  change->pins = &transaction->pins;
+  return ap_pins_take(change->node, change->pins, change->frame, &change->snapshot, err);
+}
+
 static ap_status open_target(struct ap_change *change, ap_error *err) {
   AP_TRY(ap_node_find_frame(change->node, change->hive, change->box, change->name, &change->frame,
                             err));
-  AP_TRY(ap_frame_latest(change->frame, &change->snapshot, err));
+  AP_TRY(take_snapshot(change, err));
   AP_TRY(ap_rules_load(change->snapshot, &change->arena, &change->rules, err));
   change->full_name = ap_frame_full_name(change->frame, &change->arena);
   if (change->full_name == NULL) return AP_FAIL_MEMORY(err);
   change->alias = change->spec->alias.size > 0 ? change->spec->alias : change->frame->entry.name;
-  change->pin = (struct ap_pinned){change->frame, change->snapshot};
-  change->pins = (struct ap_pins){.items = &change->pin, .count = 1};
   change->version = change->snapshot->version;
   return AP_OK;
 }
@@ -297,7 +326,11 @@ ap_status ap_change_answer(const struct ap_change *change, struct ArrowArrayStre
   } else {
     ap_rows_i64(&rows, change->counts.deleted);
   }
-  ap_rows_i64(&rows, change->version);
+  if (change->version < 0) {
+    ap_rows_null(&rows);
+  } else {
+    ap_rows_i64(&rows, change->version);
+  }
   ap_status status = ap_rows_finish(&rows, out, err);
   ap_rows_deinit(&rows);
   return status;

@@ -67,7 +67,8 @@ struct ap_change {
   struct ap_snapshot *snapshot;      /* what the statement reads */
   const struct ap_cell_rules *rules; /* of the frame's rows; NULL: none */
   struct ap_pinned pin;              /* frame and snapshot once more, for the query */
-  struct ap_pins pins;
+  struct ap_pins own_pins;
+  struct ap_pins *pins; /* own_pins, or the transaction's */
   struct ap_change_clause *clauses;
   uint32_t clause_count;
   struct ap_composition composition;

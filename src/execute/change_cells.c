@@ -255,7 +255,7 @@ static ap_status change_found(struct ap_change *change, ap_error *err) {
 ap_status ap_change_rows(struct ap_change *change, ap_error *err) {
   AP_TRY(ap_change_plan_clauses(change, err));
   AP_TRY(ap_change_compose_matches(change, err));
-  AP_TRY(ap_change_prepare(change, ap_buffer_text(&change->composition.text), &change->pins, err));
+  AP_TRY(ap_change_prepare(change, ap_buffer_text(&change->composition.text), change->pins, err));
   find_target(change);
   /* Whoever inserts a key that a MERGE did not find changes what it would do. */
   if (change->run->statement->kind == AP_STATEMENT_MERGE) change->reads_all = true;

@@ -224,7 +224,7 @@ static ap_status take_rows(struct ap_change *change, struct ap_change_rows_given
 ap_status ap_change_take_rows(struct ap_change *change, struct ap_change_rows_given *insert,
                               ap_error *err) {
   AP_TRY(compose_query(change, err));
-  AP_TRY(ap_change_prepare(change, ap_buffer_text(&change->composition.text), &change->pins, err));
+  AP_TRY(ap_change_prepare(change, ap_buffer_text(&change->composition.text), change->pins, err));
   return take_rows(change, insert, err);
 }
 

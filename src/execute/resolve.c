@@ -119,8 +119,8 @@ void ap_pins_clear(struct ap_node *node, struct ap_pins *pins) {
 }
 
 /* The latest snapshot is the pinned one, or becomes it. */
-static ap_status take_latest(struct ap_node *node, struct ap_pins *pins, struct ap_frame *frame,
-                             struct ap_snapshot **out_snapshot, ap_error *err) {
+ap_status ap_pins_take(struct ap_node *node, struct ap_pins *pins, struct ap_frame *frame,
+                       struct ap_snapshot **out_snapshot, ap_error *err) {
   const struct ap_pinned *pinned = ap_pins_find(pins, frame->entry.id);
   if (pinned != NULL) {
     *out_snapshot = ap_snapshot_retain(pinned->snapshot);
@@ -156,7 +156,7 @@ static ap_status take_snapshot(struct ap_node *node, struct ap_pins *pins,
     case AP_REFERENCE_LATEST:
       break;
   }
-  return take_latest(node, pins, frame, out_snapshot, err);
+  return ap_pins_take(node, pins, frame, out_snapshot, err);
 }
 
 static struct ap_resolved *find_item(const struct ap_resolution *resolution, struct ap_text id,

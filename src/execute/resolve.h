@@ -31,6 +31,10 @@ struct ap_pins {
 };
 /* The pin of a frame; NULL: none. */
 struct ap_pinned *ap_pins_find(const struct ap_pins *pins, struct ap_text frame_id);
+/* The frame's latest snapshot, or the one pinned; pinned from now on, when there is room. */
+AP_MUST_CHECK ap_status ap_pins_take(struct ap_node *node, struct ap_pins *pins,
+                                     struct ap_frame *frame, struct ap_snapshot **out_snapshot,
+                                     ap_error *err);
 /* Give all frames and snapshots back. */
 void ap_pins_clear(struct ap_node *node, struct ap_pins *pins);
 

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "execute/explain.h"
 #include "execute/statement_run.h"
+#include "execute/transaction.h"
 #include "plan/place.h"
 
 ap_status ap_sql_session_create(struct ap_node *node, struct ap_sql_session **out_session,
@@ -24,6 +25,7 @@ ap_status ap_sql_session_create(struct ap_node *node, struct ap_sql_session **ou
 
 void ap_sql_session_destroy(struct ap_sql_session *session) {
   if (session == NULL) return;
+  ap_session_abandon_transaction(session);
   ap_session_forget_prepared(session);
   ap_free(ap_node_env(session->node)->allocator, session);
 }
@@ -51,6 +53,7 @@ void ap_run_as_query(const struct ap_statement_run *run, struct ap_query_request
       .parameters = run->is_last ? run->request->parameters : NULL,
       .parameter_count = run->is_last ? run->request->parameter_count : 0,
       .control = run->request->control,
+      .pins = ap_transaction_pins(run->session),
       .engine_options = ap_text_of(run->session->engine_options),
       .account = &run->session->account,
   };
@@ -133,9 +136,31 @@ static ap_status run_show(struct ap_statement_run *run, struct ArrowArrayStream 
   }
 }
 
+/* What is not a version of the frame that a transaction changes. */
+static ap_status check_transaction(const struct ap_statement_run *run, ap_error *err) {
+  static const enum ap_statement_kind refused[] = {
+      AP_STATEMENT_CREATE_HIVE, AP_STATEMENT_CREATE_BOX,      AP_STATEMENT_CREATE_FRAME,
+      AP_STATEMENT_CREATE_VIEW, AP_STATEMENT_CREATE_FRAME_AS, AP_STATEMENT_DROP_HIVE,
+      AP_STATEMENT_DROP_BOX,    AP_STATEMENT_DROP_FRAME,      AP_STATEMENT_DROP_VIEW,
+      AP_STATEMENT_ALTER_FRAME, AP_STATEMENT_RENAME,          AP_STATEMENT_OPTIMIZE,
+      AP_STATEMENT_VACUUM,      AP_STATEMENT_ANALYZE,         AP_STATEMENT_RESTORE,
+      AP_STATEMENT_COPY_FROM,
+  };
+  if (run->session->transaction == NULL) return AP_OK;
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; ++i) {
+    if (run->statement->kind != refused[i]) continue;
+    ap_status status = AP_FAIL(err, AP_STATE, "%.*s cannot be part of a transaction",
+                               AP_TEXT_ARG(run->statement->head));
+    ap_error_hint(err, "COMMIT or ROLLBACK first");
+    return status;
+  }
+  return AP_OK;
+}
+
 ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream *out,
                            ap_error *err) {
   struct ap_query_request query;
+  AP_TRY(check_transaction(run, err));
   switch (run->statement->kind) {
     case AP_STATEMENT_QUERY:
     case AP_STATEMENT_DESCRIBE_QUERY:
@@ -190,6 +215,12 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
       return ap_run_change(run, out, err);
     case AP_STATEMENT_CREATE_FRAME_AS:
       return ap_run_create_as(run, out, err);
+    case AP_STATEMENT_BEGIN:
+      return ap_run_begin(run, out, err);
+    case AP_STATEMENT_COMMIT:
+      return ap_run_commit(run, out, err);
+    case AP_STATEMENT_ROLLBACK:
+      return ap_run_rollback(run, out, err);
     default:
       break;
   }

@@ -20,7 +20,8 @@ enum {
   AP_PREPARED_STATEMENTS_MAX = 1000 /* of a session */
 };
 
-struct ap_prepared; /* statement_prepare.c */
+struct ap_prepared;    /* statement_prepare.c */
+struct ap_transaction; /* transaction.c */
 
 struct ap_sql_session {
   struct ap_node *node;
@@ -31,6 +32,7 @@ struct ap_sql_session {
   char engine_options[4 * AP_SESSION_OPTION_BYTES + 128];         /* as the next query sets them */
   struct ap_prepared *prepared;
   uint32_t prepared_count;
+  struct ap_transaction *transaction; /* NULL: each statement by itself */
 };
 
 struct ap_statement_run {
@@ -147,6 +149,15 @@ AP_MUST_CHECK ap_status ap_answer_describe_view(struct ap_statement_run *run,
 /* statement_rename.c */
 AP_MUST_CHECK ap_status ap_run_rename(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                       ap_error *err);
+
+/* transaction.c */
+AP_MUST_CHECK ap_status ap_run_begin(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                     ap_error *err);
+AP_MUST_CHECK ap_status ap_run_commit(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                      ap_error *err);
+AP_MUST_CHECK ap_status ap_run_rollback(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                        ap_error *err);
+void ap_session_abandon_transaction(struct ap_sql_session *session); /* when there is one */
 
 /* change_create.c */
 AP_MUST_CHECK ap_status ap_run_create_as(struct ap_statement_run *run, struct ArrowArrayStream *out,

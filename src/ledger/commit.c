@@ -339,6 +339,40 @@ ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_f
   return status;
 }
 
+static ap_status replay_body(const struct attempt *attempt, int64_t now_ms,
+                             struct ap_snapshot_full **out_snapshot, ap_error *err) {
+  struct ap_replay replay;
+  ap_replay_init(&replay, attempt->source->env->allocator, attempt->snapshot);
+  ap_status status =
+      ap_replay_commit(&replay, attempt->snapshot->shown.version + 1,
+                       ap_buffer_text(&attempt->body), now_ms, "a commit to come", err);
+  if (status == AP_OK) status = ap_replay_finish(&replay, now_ms, out_snapshot, err);
+  ap_replay_deinit(&replay);
+  return status;
+}
+
+ap_status ap_commit_preview(const struct ap_log_source *source, const struct ap_commit *commit,
+                            struct ap_snapshot_full **out_snapshot, ap_error *err) {
+  struct ap_snapshot_full *base = ap_snapshot_full_of(commit->base);
+  struct attempt attempt = {.source = source,
+                            .commit = commit,
+                            .snapshot = base,
+                            .prepared_for = base->table,
+                            .prepared_version = base->shown.version};
+  int64_t now_ms = ap_clock_wall_ms(source->env->clock);
+  AP_TRY(check_commit(commit, err));
+  AP_TRY(check_base(&attempt, err));
+  ap_buffer_init(&attempt.adds, source->env->allocator);
+  ap_buffer_init(&attempt.body, source->env->allocator);
+  ap_random_uuid(source->env->random, attempt.txn_id);
+  ap_status status = ap_commit_text_adds(&attempt.adds, &base->shown, commit, now_ms, err);
+  if (status == AP_OK) status = build_body(&attempt, err);
+  if (status == AP_OK) status = replay_body(&attempt, now_ms, out_snapshot, err);
+  ap_buffer_deinit(&attempt.body);
+  ap_buffer_deinit(&attempt.adds);
+  return status;
+}
+
 /* Creating. */
 
 static ap_status check_nothing_there(const struct ap_log_source *source, ap_error *err) {

@@ -245,6 +245,15 @@ ap_status ap_ledger_alter(struct ap_ledger *ledger, const struct ap_alteration *
   return AP_OK;
 }
 
+ap_status ap_ledger_preview(struct ap_ledger *ledger, const struct ap_commit *commit,
+                            struct ap_snapshot **out_snapshot, ap_error *err) {
+  struct ap_snapshot_full *after = NULL;
+  AP_ASSERT(commit->kind == AP_COMMIT_REWRITE);
+  AP_TRY(ap_commit_preview(&ledger->source, commit, &after, err));
+  *out_snapshot = &after->shown;
+  return AP_OK;
+}
+
 ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version, ap_error *err) {
   struct ap_snapshot_full *latest = NULL;
   AP_TRY(refresh(ledger, &latest, err));

@@ -172,6 +172,11 @@ struct ap_commit_result {
 AP_MUST_CHECK ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *commit,
                                          struct ap_commit_result *out_result, ap_error *err);
 
+/* What the frame would be if the commit, a REWRITE, were the version after its base: nothing is
+ * written, and nobody else sees it. */
+AP_MUST_CHECK ap_status ap_ledger_preview(struct ap_ledger *ledger, const struct ap_commit *commit,
+                                          struct ap_snapshot **out_snapshot, ap_error *err);
+
 /* Write a checkpoint of the latest version and remove log entries whose retention has passed
  * (delta.logRetentionDuration, delta.enableExpiredLogCleanup). */
 AP_MUST_CHECK ap_status ap_ledger_checkpoint(struct ap_ledger *ledger, int64_t *out_version,

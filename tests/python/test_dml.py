@@ -297,6 +297,79 @@ def test_null_violations_change_nothing(ap: Apiary, t: apiary.Frame) -> None:
     assert len(list(folder.rglob("*.parquet"))) == 1, "what was not committed is gone"
 
 
+# ------------------------------------------------------------------------------- transactions
+
+
+def parquet_files(frame: apiary.Frame) -> int:
+    return len(list(Path(frame.describe()["location"]).rglob("*.parquet")))
+
+
+def test_a_transaction_is_one_version(ap: Apiary, t: apiary.Frame) -> None:
+    answer = ap.sql("""BEGIN;
+        INSERT INTO t VALUES (4, 'd', 4);
+        UPDATE t SET v = 9 WHERE id >= 3;
+        INSERT INTO t SELECT count(*) + 100, k, v FROM t WHERE id > 2 GROUP BY ALL;
+        DELETE FROM t WHERE id = 1;
+        COMMIT""")
+    assert answer.columns == COUNTS
+    assert answer.fetchall() == [(3, 2, 1, 2)]
+    expected = [(2, "b", 2.5), (3, None, 9.0), (4, "d", 9.0), (101, "d", 9.0), (101, None, 9.0)]
+    assert rows(ap) == sorted(expected, key=repr)
+    assert t.history()[0]["version"] == 2
+    assert DeltaTable(t.describe()["location"]).to_pyarrow_table().num_rows == 5
+
+
+def test_a_transaction_sees_itself_and_nobody_else_does(ap: Apiary, t: apiary.Frame) -> None:
+    before = rows(ap)
+    files = parquet_files(t)
+    ap.sql("BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (7, 'x', 1)")
+    assert parquet_files(t) > files
+    assert [r[0] for r in rows(ap)] == [2, 3, 7]
+    assert len(DeltaTable(t.describe()["location"]).to_pyarrow_table()) == 3
+    ap.sql("ROLLBACK")
+    assert rows(ap) == before
+    assert parquet_files(t) == files, "nothing is left"
+    assert t.history()[0]["version"] == 1
+
+
+def test_a_transaction_that_was_overtaken_is_a_conflict(ap: Apiary, t: apiary.Frame) -> None:
+    files = parquet_files(t)
+    ap.sql("BEGIN; UPDATE t SET v = 0 WHERE id = 1")
+    t.write({"id": [50], "k": ["z"], "v": [1.0]})
+    with pytest.raises(apiary.Conflict) as caught:
+        ap.sql("COMMIT")
+    assert caught.value.sqlstate == "40001"
+    assert parquet_files(t) == files + 1
+    assert ap.sql("SELECT v FROM t WHERE id = 1").fetchall() == [(1.5,)]
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        ("COMMIT", "no transaction is open"),
+        ("BEGIN; BEGIN", "open already"),
+        ("BEGIN; DELETE FROM t WHERE id = 1; INSERT INTO o VALUES (1)", "cannot change frame o"),
+        ("BEGIN; CREATE FRAME z (a int)", "cannot be part of a transaction"),
+    ],
+)
+def test_transactions_refuse(ap: Apiary, t: apiary.Frame, statements: str, words: str) -> None:
+    before = rows(ap)
+    ap.sql("CREATE FRAME o (a int64)")
+    with pytest.raises(apiary.ApiaryError, match=words):
+        ap.sql(statements)
+    if statements.startswith("BEGIN"):
+        ap.sql("ROLLBACK")
+    assert rows(ap) == before
+
+
+def test_a_statement_fails_alone_in_a_transaction(ap: Apiary, t: apiary.Frame) -> None:
+    ap.sql("BEGIN; DELETE FROM t WHERE id = 1")
+    with pytest.raises(apiary.ApiaryError):
+        ap.sql("INSERT INTO t VALUES ('abc', 'x', 1)")
+    ap.sql("UPDATE t SET k = 'after' WHERE id = 2; COMMIT")
+    assert rows(ap) == [(2, "after", 2.5), (3, None, None)]
+
+
 # ------------------------------------------------------------------------------------- random
 
 
