@@ -96,6 +96,12 @@ static ap_status run_explain(struct ap_statement_run *run, struct ArrowArrayStre
 static ap_status run_of_session(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                 ap_error *err) {
   switch (run->statement->kind) {
+    case AP_STATEMENT_BEGIN:
+      return ap_run_begin(run, out, err);
+    case AP_STATEMENT_COMMIT:
+      return ap_run_commit(run, out, err);
+    case AP_STATEMENT_ROLLBACK:
+      return ap_run_rollback(run, out, err);
     case AP_STATEMENT_SET:
       return ap_run_set(run, out, err);
     case AP_STATEMENT_RESET:
@@ -215,12 +221,6 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
       return ap_run_change(run, out, err);
     case AP_STATEMENT_CREATE_FRAME_AS:
       return ap_run_create_as(run, out, err);
-    case AP_STATEMENT_BEGIN:
-      return ap_run_begin(run, out, err);
-    case AP_STATEMENT_COMMIT:
-      return ap_run_commit(run, out, err);
-    case AP_STATEMENT_ROLLBACK:
-      return ap_run_rollback(run, out, err);
     default:
       break;
   }
