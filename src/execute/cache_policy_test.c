@@ -139,7 +139,7 @@ static void check_part(const struct model *model, int frame, const struct ap_nat
 
 static struct ap_cache_places look(struct model *model, int frame, struct ap_cell *const *kept,
                                    uint32_t kept_count) {
-  char id[8];
+  char id[16];
   snprintf(id, sizeof id, "f%d", frame);
   const struct ap_cache_look request = {.frame_id = ap_text_of(id),
                                         .schema_id = 7,
@@ -260,7 +260,7 @@ static void query_some(struct model *model, struct ap_seeded_random *random, int
 static void step(struct model *model, struct ap_seeded_random *random, struct ap_cache_fill *fill,
                  bool *filling) {
   int frame = (int)below(random, FRAMES);
-  char id[8];
+  char id[16];
   switch (below(random, 12)) {
     case 0:
     case 1:
