@@ -208,6 +208,19 @@ static ap_status check_zeros(struct ap_chamber *chamber, const struct ap_native_
   return status;
 }
 
+/* AP_UNSUPPORTED when some segment holds no number but NaN: the engine's storage says of it that
+ * infinity is the least value, and min() is answered with that. */
+static ap_status check_nans(struct ap_chamber *chamber, ap_error *err) {
+  int64_t count = 0;
+  AP_TRY(ask_number(chamber,
+                    "SELECT count(*) FROM pragma_storage_info('_ap_copy.main.cells') WHERE "
+                    "segment_type IN ('FLOAT', 'DOUBLE') AND starts_with(stats, '[Min: inf, Max: "
+                    "nan]')",
+                    NULL, &count, err));
+  if (count == 0) return AP_OK;
+  return AP_FAIL(err, AP_UNSUPPORTED, "a copy would take NaN for infinity in min()");
+}
+
 /* ---- writing ----------------------------------------------------------------------------------
  */
 
@@ -250,7 +263,8 @@ static ap_status fill_file(struct ap_chamber *chamber, const struct ap_native_re
   ap_buffer_deinit(&sql);
   if (status == AP_OK) status = ap_chamber_run(chamber, "CHECKPOINT _ap_copy", NULL, err);
   if (status == AP_OK && has_float_columns(request->binding->schema)) {
-    status = check_zeros(chamber, request, &view, err);
+    status = check_nans(chamber, err);
+    if (status == AP_OK) status = check_zeros(chamber, request, &view, err);
   }
   return status == AP_OK ? ap_chamber_run(chamber, "DETACH _ap_copy", NULL, err) : status;
 }

@@ -58,6 +58,32 @@ static bool has_new_constraint(const struct ap_snapshot *latest, const struct ap
   return false;
 }
 
+static bool has_new_text(const struct ap_field *now, const struct ap_field *then,
+                         const char *name) {
+  struct ap_text text = {0};
+  struct ap_text before = {0};
+  (void)ap_json_get_text(now->metadata, name, (struct ap_text){0}, &text);
+  (void)ap_json_get_text(then->metadata, name, (struct ap_text){0}, &before);
+  return text.size > 0 && !ap_text_equal(text, before);
+}
+
+/* As has_new_constraint, of what columns themselves demand: columns of one shape, one by one. */
+static bool has_new_demand(const struct ap_field *now, const struct ap_field *then,
+                           uint32_t count) {
+  for (uint32_t i = 0; i < count; ++i) {
+    if (!now[i].nullable && then[i].nullable) return true;
+    if (has_new_text(&now[i], &then[i], "delta.invariants") ||
+        has_new_text(&now[i], &then[i], "delta.generationExpression")) {
+      return true;
+    }
+    /* As deep as the schema, which the ledger bounds. */
+    if (has_new_demand(now[i].type.fields, then[i].type.fields, now[i].type.field_count)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static ap_status check_shape(const struct restore_run *restore, ap_error *err) {
   const struct ap_snapshot *latest = restore->latest;
   const struct ap_snapshot *target = restore->target;
@@ -65,6 +91,10 @@ static ap_status check_shape(const struct restore_run *restore, ap_error *err) {
               latest->physical_schema_id == target->physical_schema_id &&
               latest->partition_column_count == target->partition_column_count;
   const char *what = !same ? "columns" : has_new_constraint(latest, target) ? "constraints" : NULL;
+  if (what == NULL &&
+      has_new_demand(latest->schema.fields, target->schema.fields, latest->schema.field_count)) {
+    what = "rules of the columns";
+  }
   if (what == NULL) return AP_OK;
   ap_status status = AP_FAIL(err, AP_UNSUPPORTED, "the %s have changed since version %" PRId64,
                              what, target->version);

@@ -139,6 +139,18 @@ def test_every_type_bit_by_bit(
     assert len(signs) == 2  # both zeros were there
 
 
+def test_columns_of_nothing_but_nan(eager: apiary.Apiary) -> None:
+    eager.sql("USE h.b; CREATE FRAME n (a DOUBLE, b REAL, s STRUCT(x DOUBLE))")
+    query = "SELECT min(a), max(a), min(b), max(b), min(s.x), max(s.x) FROM n"
+    for values in ["('nan', 'nan', {'x': 'nan'})", "(NULL, NULL, {'x': NULL})"]:
+        eager.sql(f"INSERT INTO n VALUES {values}")
+        for _ in range(3):
+            assert str(eager.sql(query).fetchall()[0]) == str((float("nan"),) * 6)
+    eager.sql("INSERT INTO n VALUES ('-inf', 1, {'x': 'inf'})")
+    wanted = (float("-inf"), float("nan"), 1.0, float("nan"), float("inf"), float("nan"))
+    assert str(eager.sql(query).fetchall()[0]) == str(wanted)
+
+
 def test_zeros_of_both_signs_are_not_made_one(eager: apiary.Apiary) -> None:
     """The engine's storage keeps a block of equal values as one value."""
     frame = eager.hive("h").box("b").create_frame("f", {"n": "int64", "x": "float64"})

@@ -204,6 +204,20 @@ def test_others_read_what_was_restored(ap: Apiary, orders: apiary.Frame) -> None
     assert int(newest["operationMetrics"]["numRestoredFiles"]) == 1
 
 
+def test_a_restore_brings_no_rows_that_rules_forbid(ap: Apiary, orders: apiary.Frame) -> None:
+    ap.sql("CREATE FRAME n (id BIGINT, x VARCHAR, s STRUCT(y BIGINT))")
+    ap.sql("INSERT INTO n VALUES (1, NULL, {'y': NULL}); DELETE FROM n")
+    ap.sql("ALTER FRAME n ALTER COLUMN x SET NOT NULL")
+    with pytest.raises(apiary.errors.Unsupported, match="rules of the columns have changed"):
+        ap.sql("RESTORE n TO VERSION AS OF 1")
+    assert rows(ap, "FROM n") == []
+    ap.sql("INSERT INTO n VALUES (2, 'x', NULL); DELETE FROM n; RESTORE n TO VERSION AS OF 4")
+    assert rows(ap, "FROM n") == [(2, "x", None)]
+    ap.sql("ALTER FRAME n ALTER COLUMN x DROP NOT NULL; DELETE FROM n")
+    ap.sql("RESTORE n TO VERSION AS OF 4")
+    assert rows(ap, "FROM n") == [(2, "x", None)], "a rule that went holds nothing back"
+
+
 def test_restores_that_fail(ap: Apiary, orders: apiary.Frame) -> None:
     from pathlib import Path
 
