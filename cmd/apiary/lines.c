@@ -404,13 +404,14 @@ static bool start_editing(struct cli_lines *lines) {
   (void)el_set(lines->edit, EL_PROMPT, show_prompt);
   (void)el_set(lines->edit, EL_EDITOR, "emacs");
   (void)el_set(lines->edit, EL_GETCFN, read_key);
-  (void)el_set(lines->edit, EL_ADDFN, "complete", "Complete the word", complete);
-  (void)el_set(lines->edit, EL_ADDFN, "go-up", "One line up", go_up);
-  (void)el_set(lines->edit, EL_ADDFN, "go-down", "One line down", go_down);
-  (void)el_set(lines->edit, EL_ADDFN, "break-line", "Insert a line end", break_line);
-  (void)el_set(lines->edit, EL_ADDFN, "go-to-start", "To the line's start", go_to_start);
-  (void)el_set(lines->edit, EL_ADDFN, "go-to-end", "To the line's end", go_to_end);
-  (void)el_set(lines->edit, EL_ADDFN, "cut-line", "Cut to the line's end", cut_line);
+  /* Wide: of the others libedit keeps copies for ever. */
+  (void)el_wset(lines->edit, EL_ADDFN, L"complete", L"Complete the word", complete);
+  (void)el_wset(lines->edit, EL_ADDFN, L"go-up", L"One line up", go_up);
+  (void)el_wset(lines->edit, EL_ADDFN, L"go-down", L"One line down", go_down);
+  (void)el_wset(lines->edit, EL_ADDFN, L"break-line", L"Insert a line end", break_line);
+  (void)el_wset(lines->edit, EL_ADDFN, L"go-to-start", L"To the line's start", go_to_start);
+  (void)el_wset(lines->edit, EL_ADDFN, L"go-to-end", L"To the line's end", go_to_end);
+  (void)el_wset(lines->edit, EL_ADDFN, L"cut-line", L"Cut to the line's end", cut_line);
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; ++i) {
     (void)el_set(lines->edit, EL_BIND, keys[i][0], keys[i][1], NULL);
   }
