@@ -6,7 +6,7 @@ The peers (deltalake, duckdb) come from the development pins. Absolute figures m
 machine: the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is
 aimed at.
 
-    python bench/run.py [--quick] [--only append,commits,query,planning,tpch,start]
+    python bench/run.py [--quick] [--only append,commits,query,planning,changes,tpch,start]
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import apiary
 import deltalake
 import duckdb
 import pyarrow as pa
+from changes import bench_changes
 from tpch import bench_tpch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -324,6 +325,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "commits": lambda folder, quick: bench_commits(folder, 100 if quick else 1000),
     "query": lambda folder, quick: bench_query(folder, 5 if quick else 15),
     "planning": lambda folder, quick: bench_planning(folder, 5 if quick else 25),
+    "changes": lambda folder, quick: bench_changes(folder, 600_000 if quick else 6_000_000),
     "tpch": lambda folder, quick: bench_tpch(folder, "0.1" if quick else "1", 3 if quick else 5),
     "start": lambda folder, quick: bench_start(folder, 5 if quick else 25),
 }

@@ -41,8 +41,8 @@ def queries() -> list[str]:
 def generate(folder: Path, scale: str) -> Path:
     """The eight tables as Parquet."""
     tables = folder / "generated"
-    generator = Path(sys.executable).parent / "tpchgen-cli"
-    command = [str(generator), "parquet", "-s", scale, f"--output-dir={tables}"]
+    generator = Path(sys.executable).parent / "tpcgen-cli"
+    command = [str(generator), "tpch", "parquet", "-s", scale, f"--output-dir={tables}"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return tables
 
