@@ -67,9 +67,11 @@ typedef struct ap_open_options {
                            none; 0: $APIARY_CACHE_SIZE ("4GB", "0"), else 2 GiB, and none where
                            memory_bytes comes to less than 1 GiB */
   ap_cell_cache cache;
+  int64_t scratch_bytes; /* of disk that one statement may spill to; 0: $APIARY_SCRATCH_SIZE
+                            ("4GB"), else 90% of what is free there */
 } ap_open_options;
 #define AP_OPEN_OPTIONS_INIT \
-  { sizeof(ap_open_options), NULL, NULL, 0, 0, false, 0, AP_CELL_CACHE_DEFAULT }
+  { sizeof(ap_open_options), NULL, NULL, 0, 0, false, 0, AP_CELL_CACHE_DEFAULT, 0 }
 
 /* Open, and on first use create, an apiary. Cheap: the engine is started by the first query. */
 AP_API AP_MUST_CHECK ap_status ap_open(const ap_open_options *options, ap_apiary **out_apiary,

@@ -58,16 +58,20 @@ void core_shared_leave(struct core_shared *shared) {
 }
 
 static PyObject *apiary_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
-  static char *names[] = {"name", "storage", "memory_bytes", "bees", "relaxed", NULL};
+  static char *names[] = {"name",          "storage", "memory_bytes", "bees", "relaxed",
+                          "scratch_bytes", NULL};
   ap_open_options options = AP_OPEN_OPTIONS_INIT;
   long long memory_bytes = 0;
+  long long scratch_bytes = 0;
   unsigned int bees = 0;
   int relaxed = 0;
-  if (!PyArg_ParseTupleAndKeywords(args, keywords, "zz|LIp:Apiary", names, &options.name,
-                                   &options.storage, &memory_bytes, &bees, &relaxed)) {
+  if (!PyArg_ParseTupleAndKeywords(args, keywords, "zz|LIpL:Apiary", names, &options.name,
+                                   &options.storage, &memory_bytes, &bees, &relaxed,
+                                   &scratch_bytes)) {
     return NULL;
   }
   options.memory_bytes = memory_bytes;
+  options.scratch_bytes = scratch_bytes;
   options.bees = bees;
   options.relaxed = relaxed != 0;
   struct core_shared *shared = shared_create();

@@ -83,6 +83,22 @@ static ap_status choose_memory(const ap_open_options *options, int64_t *out_byte
   return AP_OK;
 }
 
+static ap_status choose_scratch(const ap_open_options *options, int64_t *out_bytes, ap_error *err) {
+  const char *text = environment("APIARY_SCRATCH_SIZE");
+  *out_bytes = AP_OPTION(options, scratch_bytes, 0);
+  if (*out_bytes < 0) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "%lld bytes of scratch cannot be",
+                   (long long)*out_bytes);
+  }
+  if (*out_bytes == 0 && text != NULL && !parse_size(ap_text_of(text), out_bytes)) {
+    ap_status status =
+        AP_FAIL(err, AP_CONFIG, "APIARY_SCRATCH_SIZE is '%s', which is no size", text);
+    ap_error_hint(err, "write it as 4GB or 512MiB");
+    return status;
+  }
+  return AP_OK;
+}
+
 static ap_status choose_cache_mode(const ap_open_options *options, ap_cell_cache *out_mode,
                                    ap_error *err) {
   const char *text = environment("APIARY_CELL_CACHE");
@@ -167,6 +183,7 @@ static ap_status open_node(const ap_open_options *options, struct ap_apiary *api
   node.name = name;
   node.durability = AP_OPTION(options, relaxed, false) ? AP_RELAXED : AP_DURABLE;
   AP_TRY(choose_memory(options, &node.memory_bytes, err));
+  AP_TRY(choose_scratch(options, &node.scratch_bytes, err));
   AP_TRY(choose_cache(options, ap_node_memory(node.memory_bytes), &node, err));
   ap_buffer_init(&root, env->allocator);
   ap_status status = choose_root(storage, name, &root, err);

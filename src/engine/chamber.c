@@ -97,6 +97,15 @@ static ap_status configure(const struct ap_chamber *chamber, duckdb_config confi
   return set_option(config, "temp_directory", chamber->scratch, err);
 }
 
+/* Set by a statement: as an option at the opening the engine shows it, but does not keep to it. */
+static ap_status limit_scratch(struct ap_chamber *chamber, ap_error *err) {
+  int64_t limit_bytes = chamber->engine->options.scratch_bytes;
+  if (limit_bytes == 0) return AP_OK;
+  char sql[64];
+  snprintf(sql, sizeof sql, "SET max_temp_directory_size = '%lldB'", (long long)limit_bytes);
+  return ap_chamber_run(chamber, sql, NULL, err);
+}
+
 /* With more partitions than this in one write some of them get several cells; it stays well below
  * the 1,024 files that a process may usually have open. */
 #define PARTITION_FILES_OPEN "512"
@@ -117,6 +126,7 @@ static ap_status open_database(struct ap_chamber *chamber, ap_error *err) {
   if (duckdb_connect(chamber->database, &chamber->connection) != DuckDBSuccess) {
     return AP_FAIL_MEMORY(err);
   }
+  AP_TRY(limit_scratch(chamber, err));
   /* No name of a hive or box begins with '_', so that nothing of theirs is ever found here. */
   return ap_chamber_run(chamber,
                         "SET TimeZone = 'UTC';"

@@ -29,6 +29,7 @@ struct ap_engine_options {
   uint32_t bees;              /* threads that may work at once */
   int64_t memory_bytes;       /* of all chambers together */
   const char *scratch_folder; /* absolute; made when first needed; each chamber spills below it */
+  int64_t scratch_bytes;      /* of disk that one chamber may spill to; 0: 90% of what is free */
 };
 
 /* Opens nothing yet. env outlives the engine. */

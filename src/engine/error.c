@@ -79,10 +79,32 @@ static bool speaks_of_broken_parquet(const char *message) {
   return false;
 }
 
+/* It did not fit into memory, and then not onto the disk either: the limit is of the disk. */
+static ap_status fail_scratch(const struct ap_chamber *chamber, const char *message, int size,
+                              ap_error *err) {
+  int64_t limit_bytes = chamber->engine->options.scratch_bytes;
+  if (limit_bytes > 0) {
+    (void)AP_FAIL(err, AP_NO_SPACE, "the statement spills more than its %lld MiB of scratch: %.*s",
+                  (long long)(limit_bytes / AP_MIB), size, message);
+  } else {
+    (void)AP_FAIL(err, AP_NO_SPACE,
+                  "the statement spills more than 90%% of the space that was free below %s: %.*s",
+                  chamber->scratch, size, message);
+  }
+  ap_error_hint(err, "raise APIARY_SCRATCH_SIZE, free space on that disk, or give more memory");
+  return AP_NO_SPACE;
+}
+
 /* The first paragraph: what went wrong, without the list of settings one might try. */
 static ap_status fail_memory(const struct ap_chamber *chamber, const char *message, ap_error *err) {
   const char *end = strstr(message, "\n\n");
   int size = end == NULL ? (int)strlen(message) : (int)(end - message);
+  if (strstr(message, "max_temp_directory_size") != NULL) {
+    const char *advice = strstr(message, "This limit was set by");
+    if (advice && advice - message < size) size = (int)(advice - message);
+    while (size > 0 && strchr(". \n", message[size - 1]) != NULL) size--;
+    return fail_scratch(chamber, message, size, err);
+  }
   (void)AP_FAIL(err, AP_MEMORY_EXCEEDED,
                 "the statement needs more than its %lld MiB of memory: %.*s",
                 (long long)(chamber->limit_bytes / AP_MIB), size, message);

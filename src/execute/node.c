@@ -32,6 +32,7 @@ struct ap_node {
   uint32_t bees;
   int64_t memory_bytes;
   int64_t cache_memory_bytes; /* of it, for making decoded copies */
+  int64_t scratch_bytes;
   struct ap_mutex *lock;
   struct frame_slot *slots; /* guarded by lock */
   uint32_t slot_count;
@@ -68,6 +69,7 @@ static ap_status open_engine(struct ap_node *node, ap_error *err) {
       .bees = node->bees,
       .memory_bytes = rest - reserve_bytes(rest),
       .scratch_folder = node->scratch,
+      .scratch_bytes = node->scratch_bytes,
   };
   return ap_engine_create(node->env, &options, &node->engine, err);
 }
@@ -84,6 +86,7 @@ static void size_node(struct ap_node *node, const struct ap_node_options *option
   ap_machine_detect(&machine);
   node->bees = options->bees != 0 ? options->bees : machine.cores;
   node->memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : machine.memory_bytes;
+  node->scratch_bytes = options->scratch_bytes;
   AP_ASSERT(node->bees > 0);
   AP_ASSERT(node->memory_bytes > 0);
 }

@@ -19,8 +19,9 @@ struct ap_node_options {
   int64_t memory_bytes; /* 0: what the machine gives */
   uint32_t bees;        /* 0: every core */
   enum ap_durability durability;
-  int64_t cache_bytes; /* of the cell cache's files; 0: no cache */
-  bool cache_eager;    /* cells are copied before they are first read */
+  int64_t cache_bytes;   /* of the cell cache's files; 0: no cache */
+  bool cache_eager;      /* cells are copied before they are first read */
+  int64_t scratch_bytes; /* of disk that one statement may spill to; 0: 90% of what is free */
 };
 
 struct ap_node;

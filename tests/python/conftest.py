@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def fresh_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("STORAGE", "NAME", "MEMORY", "TIMING", "CACHE_SIZE"):
+    for name in ("STORAGE", "NAME", "MEMORY", "TIMING", "CACHE_SIZE", "SCRATCH_SIZE"):
         monkeypatch.delenv(f"APIARY_{name}", raising=False)
     home = tmp_path / "home"
     home.mkdir()

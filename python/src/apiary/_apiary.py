@@ -62,6 +62,7 @@ class Apiary:
     `name` names it; `storage` is a folder, ``local://folder`` or ``file://folder``. Without one it
     lies in ``$APIARY_STORAGE``, else in ``~/.apiary/data/<name>``. `memory` ("4GB", or bytes) and
     `bees` (cores) limit what it uses; by default that is what the machine or the container gives.
+    `scratch` limits the disk that one statement may spill to.
 
     It is used between `start()` and `shutdown()`, or in a ``with`` block, from any number of
     threads. A process that fork() makes starts an apiary of its own.
@@ -82,6 +83,7 @@ class Apiary:
         memory: int | str | None = None,
         bees: int | None = None,
         relaxed: bool = False,
+        scratch: int | str | None = None,
     ) -> None:
         if bees is not None and not 1 <= bees <= 65_535:
             raise InvalidArgument(
@@ -92,6 +94,7 @@ class Apiary:
         self._memory = size_bytes(memory)
         self._bees = bees or 0
         self._relaxed = relaxed
+        self._scratch = size_bytes(scratch)
         self._lock = threading.Lock()
         self._open: _Open | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
@@ -106,7 +109,9 @@ class Apiary:
         with self._lock:
             if self._open is not None:
                 return
-            core = _core.Apiary(self._name, self._storage, self._memory, self._bees, self._relaxed)
+            core = _core.Apiary(
+                self._name, self._storage, self._memory, self._bees, self._relaxed, self._scratch
+            )
             self._open = _Open(core)
             self._finalizer = weakref.finalize(self, self._open.close)
 
