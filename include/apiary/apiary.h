@@ -252,6 +252,8 @@ AP_API void ap_session_close(ap_session *session);
 /* The names that USE set, for prompts; "" when none. Valid until the next call on the session. */
 AP_API const char *ap_session_hive(const ap_session *session);
 AP_API const char *ap_session_box(const ap_session *session);
+/* Whether BEGIN has opened a transaction that is open still. */
+AP_API bool ap_session_in_transaction(const ap_session *session);
 
 typedef enum ap_value_type {
   AP_VALUE_TYPE_NULL = 0,

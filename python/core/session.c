@@ -284,6 +284,11 @@ static PyObject *session_box(PyObject *object, void *unused) {
   return PyUnicode_FromString(ap_session_box(((Session *)object)->session));
 }
 
+static PyObject *session_in_transaction(PyObject *object, void *unused) {
+  (void)unused;
+  return PyBool_FromLong(ap_session_in_transaction(((Session *)object)->session));
+}
+
 static PyMethodDef session_methods[] = {
     {"query", session_query, METH_VARARGS, "Run SQL: query(sql, parameters, timeout_ms, progress)"},
     {"stream", session_stream, METH_VARARGS,
@@ -296,6 +301,7 @@ static PyMethodDef session_methods[] = {
 static PyGetSetDef session_members[] = {
     {"hive", session_hive, NULL, "The hive that USE set, or an empty text.", NULL},
     {"box", session_box, NULL, "The box that USE set, or an empty text.", NULL},
+    {"in_transaction", session_in_transaction, NULL, "Is a transaction open?", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -57,6 +57,10 @@ const char *ap_session_box(const ap_session *session) {
   return ap_sql_session_box(session->sql);
 }
 
+bool ap_session_in_transaction(const ap_session *session) {
+  return ap_sql_session_in_transaction(session->sql);
+}
+
 /* ---- what runs ------------------------------------------------------------------------------- */
 
 static ap_status query_next(struct ap_stream_source *self, struct ArrowArray *out, ap_error *err);

@@ -36,6 +36,9 @@ const char *ap_sql_session_hive(const struct ap_sql_session *session) {
 const char *ap_sql_session_box(const struct ap_sql_session *session) {
   return session->box;
 }
+bool ap_sql_session_in_transaction(const struct ap_sql_session *session) {
+  return session->transaction != NULL;
+}
 struct ap_node *ap_sql_session_node(struct ap_sql_session *session) {
   return session->node;
 }

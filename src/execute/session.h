@@ -15,6 +15,7 @@ AP_MUST_CHECK ap_status ap_sql_session_create(struct ap_node *node,
 void ap_sql_session_destroy(struct ap_sql_session *session);           /* NULL is allowed */
 const char *ap_sql_session_hive(const struct ap_sql_session *session); /* "": none */
 const char *ap_sql_session_box(const struct ap_sql_session *session);
+bool ap_sql_session_in_transaction(const struct ap_sql_session *session);
 struct ap_node *ap_sql_session_node(struct ap_sql_session *session);
 
 struct ap_sql_request {

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import threading
 from pathlib import Path
 
 import apiary
@@ -547,3 +548,28 @@ def test_random_statements_against_duckdb(ap: Apiary, partitioned: bool) -> None
     seen = reader.select(", ".join(NAMES)).fetchall()
     assert len(seen) == len(states[max(states)])
     assert [r[0] for r in normal_rows(seen)] == [r[0] for r in states[max(states)]]
+
+
+def test_a_transaction_is_its_threads_own(ap: Apiary, t: apiary.Frame) -> None:
+    before = rows(ap)
+    ap.sql("BEGIN; INSERT INTO t VALUES (7, 'x', 1)")
+    seen: list[object] = []
+
+    def other() -> None:
+        seen.append(rows(ap))
+        seen.append(ap.sql("INSERT INTO t VALUES (8, 'y', 2)").fetchall())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert seen == [before, [(1, 0, 0, 2)]]
+    assert rows(ap) == sorted([*before, (7, "x", 1.0)], key=repr)
+    ap.sql("ROLLBACK")
+    assert rows(ap) == sorted([*before, (8, "y", 2.0)], key=repr)
+
+    left = threading.Thread(target=lambda: ap.sql("BEGIN; INSERT INTO t VALUES (9, 'z', 3)"))
+    left.start()
+    left.join()
+    assert rows(ap) == sorted([*before, (8, "y", 2.0)], key=repr), "it went with its thread"
+    with pytest.raises(apiary.errors.StateError, match="no transaction is open"):
+        ap.sql("COMMIT")

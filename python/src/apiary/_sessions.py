@@ -5,12 +5,15 @@ A session answers one query at a time, so each query takes one out of the pool a
 What USE set belongs to the apiary: a session that lags behind is brought up to it first, and what
 a query changes becomes the state for the next ones. Of threads that say USE at the same time, the
 last to finish prevails.
+
+A session with an open transaction is no one else's: it waits for the thread that opened it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterator
 
 from apiary import _core
@@ -28,6 +31,9 @@ class Sessions:
         self._lock = threading.Lock()
         self._idle: list[_core.Session] = []
         self._busy: set[_core.Session] = set()
+        self._held: weakref.WeakKeyDictionary[threading.Thread, _core.Session] = (
+            weakref.WeakKeyDictionary()
+        )
         self._used = ("", "")
         self._closed = False
 
@@ -55,6 +61,10 @@ class Sessions:
         """The same in two steps, for who cannot afford a context manager: give it back."""
         with self._lock:
             used = self._used
+            held = self._held.pop(threading.current_thread(), None) if self._held else None
+            if held is not None:
+                self._busy.add(held)
+                return held, (held.hive, held.box)
             if self._idle:
                 session = self._idle.pop()
                 if (session.hive, session.box) == used:
@@ -88,7 +98,11 @@ class Sessions:
             self._busy.discard(session)
             if now != used:
                 self._used = now
-            if not self._closed and len(self._idle) < _IDLE_MAX:
+            if self._closed:
+                return
+            if session.in_transaction:
+                self._held[threading.current_thread()] = session
+            elif len(self._idle) < _IDLE_MAX:
                 self._idle.append(session)
 
     def interrupt(self) -> None:
@@ -103,4 +117,5 @@ class Sessions:
         with self._lock:
             self._closed = True
             self._idle.clear()
+            self._held.clear()
         self.interrupt()
