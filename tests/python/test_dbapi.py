@@ -351,3 +351,12 @@ def test_nothing_is_leaked(connection: dbapi.Connection, tmp_path: Path) -> None
         dbapi.connect("x", tmp_path).close()
 
     stays(work, 40, 12 << 20)
+
+
+def test_a_transaction_that_stands_open(connection: dbapi.Connection) -> None:
+    connection.execute("CREATE HIVE tx; CREATE BOX tx.b; CREATE FRAME tx.b.f (a BIGINT)")
+    for end, count in [(connection.rollback, 0), (connection.commit, 1)]:
+        connection.execute("BEGIN; INSERT INTO tx.b.f VALUES (1)")
+        end()
+        assert connection.execute("SELECT count(*) FROM tx.b.f").fetchall() == [(count,)]
+        connection.commit()

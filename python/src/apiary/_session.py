@@ -49,6 +49,11 @@ class Session:
         return self._opened().box
 
     @property
+    def in_transaction(self) -> bool:
+        """Has BEGIN opened a transaction that is open still?"""
+        return self._opened().in_transaction
+
+    @property
     def closed(self) -> bool:
         """Is it closed?"""
         return self._session is None

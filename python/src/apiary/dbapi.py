@@ -256,15 +256,23 @@ class Connection:
         return self.cursor().execute(operation, parameters)
 
     def commit(self) -> None:
-        """Nothing is left to do: statements are committed when they end."""
+        """Run COMMIT when a BEGIN stands open. Else nothing is left to do: statements are committed
+        when they end.
+        """
         self._check_open()
+        if self._session.in_transaction:
+            self.execute("COMMIT")
         self._has_written = False
 
     def rollback(self) -> None:
         """A `NotSupportedError` when statements have written since the last `commit()`: they were
-        committed when they ended.
+        committed when they ended. ROLLBACK when a BEGIN stands open.
         """
         self._check_open()
+        if self._session.in_transaction:
+            self.execute("ROLLBACK")
+            self._has_written = False
+            return
         if self._has_written:
             self._has_written = False
             raise NotSupportedError(
