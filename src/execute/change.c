@@ -60,6 +60,9 @@ static void member_count(struct ap_json_writer *writer, const char *name, int64_
 static int64_t size_of_removed(const struct ap_change *change) {
   int64_t size = 0;
   for (uint32_t i = 0; i < change->removed_count; ++i) size += change->removed[i]->size_bytes;
+  for (uint32_t i = 0; i < change->vector_count; ++i) {
+    size -= change->marked.cells[i]->size_bytes; /* these stay */
+  }
   return size;
 }
 
@@ -69,8 +72,20 @@ static int64_t size_of_added(const struct ap_change *change) {
   return size;
 }
 
+static void count_vectors(struct ap_json_writer *writer, const struct ap_change *change,
+                          const char *added, const char *updated) {
+  int64_t updates = 0;
+  for (uint32_t i = 0; i < change->vector_count; ++i) {
+    updates += change->marked.cells[i]->deletion_vector.storage_type != 0;
+  }
+  if (change->vector_count == 0) return;
+  member_count(writer, added, change->vector_count - updates);
+  member_count(writer, updated, updates);
+}
+
 static void append_metrics(struct ap_buffer *out, const struct ap_change *change) {
   const struct ap_change_counts *counts = &change->counts;
+  uint32_t removed_count = change->removed_count - change->vector_count;
   struct ap_json_writer writer;
   ap_json_writer_init(&writer, out);
   ap_json_begin_object(&writer);
@@ -82,7 +97,9 @@ static void append_metrics(struct ap_buffer *out, const struct ap_change *change
       member_count(&writer, "numTargetRowsCopied", counts->copied);
       member_count(&writer, "numOutputRows", counts->inserted + counts->updated + counts->copied);
       member_count(&writer, "numTargetFilesAdded", change->staged.count);
-      member_count(&writer, "numTargetFilesRemoved", change->removed_count);
+      member_count(&writer, "numTargetFilesRemoved", removed_count);
+      count_vectors(&writer, change, "numTargetDeletionVectorsAdded",
+                    "numTargetDeletionVectorsUpdated");
       break;
     case AP_STATEMENT_INSERT:
       member_count(&writer, "numFiles", change->staged.count);
@@ -98,10 +115,11 @@ static void append_metrics(struct ap_buffer *out, const struct ap_change *change
       member_count(&writer, "numCopiedRows", counts->copied);
       member_count(&writer, "numAddedFiles", change->staged.count);
       member_count(&writer, "numAddedBytes", size_of_added(change));
+      count_vectors(&writer, change, "numDeletionVectorsAdded", "numDeletionVectorsUpdated");
       break;
   }
-  if (change->run->statement->kind != AP_STATEMENT_MERGE && change->removed_count > 0) {
-    member_count(&writer, "numRemovedFiles", change->removed_count);
+  if (change->run->statement->kind != AP_STATEMENT_MERGE && removed_count > 0) {
+    member_count(&writer, "numRemovedFiles", removed_count);
     member_count(&writer, "numRemovedBytes", size_of_removed(change));
   }
   ap_json_end_object(&writer);
@@ -155,8 +173,8 @@ static ap_status commit_described(struct ap_change *change, struct ap_text param
   bool is_append = is_insert && change->removed_count == 0 && !change->reads_all;
   struct ap_commit commit = {
       .kind = is_append ? AP_COMMIT_APPEND : AP_COMMIT_REWRITE,
-      .adds = change->staged.drafts,
-      .add_count = change->staged.count,
+      .adds = change->adds,
+      .add_count = change->add_count,
       .schema_id = change->snapshot->schema_id,
   };
   struct ap_commit_result result;
@@ -199,6 +217,7 @@ static ap_status commit(struct ap_change *change, ap_error *err) {
   if (change->run->session->transaction != NULL) return stage(change, err);
   AP_TRY(ap_staged_upload(change->node, change->frame, &change->staged, &change->arena, err));
   AP_TRY(ap_staged_upload(change->node, change->frame, &change->feed, &change->arena, err));
+  AP_TRY(ap_change_write_marks(change, err));
   ap_buffer_init(&parameters, ap_node_env(change->node)->allocator);
   ap_buffer_init(&metrics, ap_node_env(change->node)->allocator);
   append_parameters(&parameters, change);
@@ -277,6 +296,9 @@ void ap_change_end_attempt(struct ap_change *change, ap_status status) {
   if (status != AP_OK && status != AP_OUTCOME_UNKNOWN) {
     ap_staged_discard(change->node, &change->staged);
     ap_staged_discard(change->node, &change->feed);
+    if (change->vectors_key.size > 0) {
+      (void)!ap_store_remove(ap_node_store(change->node), change->vectors_key, NULL);
+    }
   }
   ap_query_prepared_destroy(change->prepared);
   ap_composition_deinit(&change->composition);

@@ -16,15 +16,17 @@
 #include "execute/statement_run.h"
 #include "plan/composition.h"
 
-/* Tables of the chamber while a statement runs. */
-#define AP_MATCHES_TABLE "ap_matches" /* ap_file, ap_row, ap_clause, ap_v<column>, ... */
-#define AP_TOUCHED_TABLE                                                                     \
-  "ap_touched"                   /* ap_file, ap_place: where a cell is in the rewritten list \
-                                  */
-#define AP_ROWS_TABLE "ap_given" /* INSERT with parameters: the rows, in the parameters' types */
-#define AP_TOUCHED_MARK \
-  "\x1f"                \
-  "touched"
+/* Tables of the chamber while a statement runs. One is named after each list of cells, by whose
+ * name the frame is bound once more: ap_file, ap_place: where a cell is in that list. */
+/* ap_file, ap_row, ap_clause, ap_v<column>, ... */
+#define AP_MATCHES_TABLE "ap_matches"
+/* INSERT with parameters: the rows, in the parameters' types */
+#define AP_ROWS_TABLE "ap_given"
+
+#define AP_TOUCHED          "touched" /* cells that are written again */
+#define AP_MARKED           "marked"  /* cells of which only updated rows are written again */
+#define AP_LIST_TABLE(list) "ap_" list
+#define AP_LIST_MARK(list)  "\x1f" list
 
 enum ap_change_value_kind {
   AP_VALUE_KEPT,    /* the column stays as it is */
@@ -53,6 +55,13 @@ struct ap_change_counts {
   int64_t copied;
 };
 
+/* Some of the cells that the query searches. */
+struct ap_change_cells {
+  struct ap_cell **cells;
+  int64_t *files; /* their numbers there */
+  uint32_t count;
+};
+
 struct ap_change {
   struct ap_statement_run *run;
   struct ap_node *node;
@@ -77,8 +86,16 @@ struct ap_change {
   struct ap_cell **removed;       /* cells of the snapshot, in its order */
   uint32_t removed_count;
   int64_t *removed_files; /* their numbers among the cells searched; of ap_change_rows only */
-  bool reads_all;         /* anything that others commit since may change the outcome */
-  bool reads_cells;       /* the query's conditions say which cells may */
+  struct ap_change_cells touched; /* of the cells removed: those written again */
+  struct ap_change_cells marked;  /* of the cells removed: neither that, nor only taken away */
+  uint32_t vector_count;          /* of the cells marked the first: added again, with a vector */
+  uint64_t vector_rows;
+  struct ap_deleted_rows *vectors;
+  struct ap_text vectors_key; /* the object they are in; empty: none */
+  struct ap_cell_draft *adds; /* of the commit: what is staged, then the cells with vectors */
+  uint32_t add_count;
+  bool reads_all;   /* anything that others commit since may change the outcome */
+  bool reads_cells; /* the query's conditions say which cells may */
   struct ap_staged staged;
   struct ap_staged feed; /* change files, which feed_lines name */
   struct ap_text feed_lines;
@@ -91,11 +108,10 @@ struct ap_change {
 AP_MUST_CHECK ap_status ap_change_plan_clauses(struct ap_change *change, ap_error *err);
 /* The query that fills AP_MATCHES_TABLE. */
 AP_MUST_CHECK ap_status ap_change_compose_matches(struct ap_change *change, ap_error *err);
-/* The query that gives the rows of the cells to be written; rewrites: some cells are written again
- * (mapped: AP_TOUCHED_TABLE says where they are), else there are only rows to insert. */
-AP_MUST_CHECK ap_status ap_change_compose_rewrite(const struct ap_change *change, bool rewrites,
-                                                  bool mapped, struct ap_buffer *out,
-                                                  ap_error *err);
+/* The query that gives the rows of the cells to be written: of cells touched (mapped: their table
+ * says where they are), of rows updated in cells marked (moves), and of rows to insert. */
+AP_MUST_CHECK ap_status ap_change_compose_rewrite(const struct ap_change *change, bool mapped,
+                                                  bool moves, struct ap_buffer *out, ap_error *err);
 bool ap_change_has_action(const struct ap_change *change, enum ap_merge_action action);
 /* Index of a column by name; -1 with AP_SCHEMA_MISMATCH and what may have been meant. */
 int32_t ap_change_find_column(const struct ap_change *change, struct ap_text name, ap_error *err);
@@ -104,9 +120,12 @@ struct ap_text ap_change_default(const struct ap_change *change, uint32_t column
 /* Written by whoever writes the row, not by the statement. */
 bool ap_change_is_generated(const struct ap_change *change, uint32_t column);
 
-/* The value of a column in a row that is kept or updated: of ap_a, or of ap_m. */
-void ap_change_append_kept_column(struct ap_buffer *out, const struct ap_change *change,
-                                  uint32_t i);
+/* SELECT and all columns of a row that is kept or updated: of ap_a, or of ap_m. */
+void ap_change_append_kept(struct ap_buffer *out, const struct ap_change *change);
+/* FROM <cells of the list> AS ap_a <join> <what was found> AS ap_m ON <the same row, of a clause
+ * with that action> */
+void ap_change_append_joined(struct ap_buffer *out, const struct ap_change *change,
+                             const char *list, const char *join, enum ap_merge_action action);
 /* ap_m.ap_clause IN (..) of the clauses with that action; false when there is none. */
 void ap_change_append_in(struct ap_buffer *out, const struct ap_change *change,
                          enum ap_merge_action action);
@@ -118,8 +137,24 @@ AP_MUST_CHECK ap_status ap_change_write_feed(struct ap_change *change, ap_error 
 /* change_cells.c */
 /* Find the rows and write the cells anew: DELETE, UPDATE, MERGE. */
 AP_MUST_CHECK ap_status ap_change_rows(struct ap_change *change, ap_error *err);
+/* Fill the table of a list of cells. */
+AP_MUST_CHECK ap_status ap_change_fill_list(struct ap_change *change, const char *table,
+                                            const int64_t *files, uint32_t count, ap_error *err);
+/* ap_clause IN (..) of the clauses that update or delete, as asked for; false: there are none. */
+void ap_change_append_changing(struct ap_buffer *out, const struct ap_change *change, bool updates,
+                               bool deletes);
 /* All rows go. */
 AP_MUST_CHECK ap_status ap_change_remove_all(struct ap_change *change, ap_error *err);
+
+/* change_marks.c */
+/* Whether a cell, of whose rows (those not deleted before) so many change, gets a deletion vector
+ * rather than be written again. */
+bool ap_change_may_mark(const struct ap_change *change, const struct ap_cell *cell, int64_t rows,
+                        int64_t changed);
+/* Look up which rows those are; the table of AP_MARKED is filled. */
+AP_MUST_CHECK ap_status ap_change_find_marks(struct ap_change *change, ap_error *err);
+/* Put together what the commit adds; vectors become an object first. */
+AP_MUST_CHECK ap_status ap_change_write_marks(struct ap_change *change, ap_error *err);
 
 /* change_insert.c */
 /* The rows of INSERT and CREATE FRAME AS: prepare them, write them, and (on failure too) give their

@@ -101,9 +101,8 @@ static ap_status count_rows(struct ap_change *change, ap_error *err) {
   return AP_OK;
 }
 
-/* ap_clause IN (...) of the clauses that change rows; "false" when there are none. */
-static void append_clauses(struct ap_buffer *out, const struct ap_change *change, bool updates,
-                           bool deletes) {
+void ap_change_append_changing(struct ap_buffer *out, const struct ap_change *change, bool updates,
+                               bool deletes) {
   bool any = false;
   for (uint32_t i = 0; i < change->clause_count; ++i) {
     enum ap_merge_action action = change->clauses[i].action;
@@ -116,16 +115,16 @@ static void append_clauses(struct ap_buffer *out, const struct ap_change *change
   ap_buffer_append_string(out, any ? ")" : "false");
 }
 
-/* The cells in which rows change: ap_file, rows that go. */
+/* The cells in which rows change: ap_file, rows that go, rows that go or change. */
 static ap_status find_touched(struct ap_change *change, int64_t **out_numbers, uint64_t *out_count,
                               ap_error *err) {
   struct ap_buffer sql;
   ap_buffer_init(&sql, ap_node_env(change->node)->allocator);
   ap_buffer_append_string(&sql, "SELECT ap_file, count(DISTINCT ap_row) FILTER (WHERE ");
-  append_clauses(&sql, change, false, true);
-  ap_buffer_append_string(&sql,
-                          ") FROM temp.main." AP_MATCHES_TABLE " WHERE ap_row IS NOT NULL AND ");
-  append_clauses(&sql, change, true, true);
+  ap_change_append_changing(&sql, change, false, true);
+  ap_buffer_append_string(&sql, "), count(DISTINCT ap_row) FROM temp.main." AP_MATCHES_TABLE
+                                " WHERE ap_row IS NOT NULL AND ");
+  ap_change_append_changing(&sql, change, true, true);
   ap_buffer_append_string(&sql, " GROUP BY ap_file ORDER BY ap_file");
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) status = read_numbers(change, sql.data, out_numbers, out_count, err);
@@ -135,77 +134,112 @@ static ap_status find_touched(struct ap_change *change, int64_t **out_numbers, u
 
 /* ---- cells written again --------------------------------------------------------------------- */
 
-struct rewrite {
-  struct ap_cell **cells;
-  int64_t *files; /* their numbers among the cells that were searched */
-  uint32_t count;
-};
+static ap_status init_cells(struct ap_change *change, uint64_t capacity,
+                            struct ap_change_cells *cells, ap_error *err) {
+  cells->cells = AP_ARENA_ARRAY(&change->arena, struct ap_cell *, capacity + 1);
+  cells->files = AP_ARENA_ARRAY(&change->arena, int64_t, capacity + 1);
+  return cells->cells == NULL || cells->files == NULL ? AP_FAIL_MEMORY(err) : AP_OK;
+}
 
-/* Cells of which every row goes are only taken away. */
-static ap_status plan_rewrite(struct ap_change *change, struct rewrite *rewrite, ap_error *err) {
+static void add_cell(struct ap_change_cells *cells, const struct ap_change *change, int64_t file) {
+  cells->files[cells->count] = file;
+  cells->cells[cells->count++] = change->target->cells[file];
+}
+
+/* Within a transaction cells are written again: a later statement of it may touch them once more.
+ */
+static bool marks_rows(const struct ap_change *change) {
+  return ap_snapshot_marks_rows(change->snapshot) && change->run->session->transaction == NULL;
+}
+
+/* Cells of which every row goes are only taken away; where the frame has deletion vectors, so are
+ * those of which every row goes or changes, once their changed rows are written elsewhere. */
+static void plan_cell(struct ap_change *change, const int64_t *numbers,
+                      struct ap_change_cells *emptied) {
+  int64_t file = numbers[0];
+  AP_ASSERT(file >= 0 && file < change->target->cell_count);
+  struct ap_cell *cell = change->target->cells[file];
+  bool marks = marks_rows(change);
+  int64_t rows = rows_of(change, cell);
+  change->removed_files[change->removed_count] = file;
+  change->removed[change->removed_count++] = cell;
+  if (rows == numbers[1]) return;
+  if (marks && rows == numbers[2]) {
+    add_cell(emptied, change, file);
+  } else if (marks && ap_change_may_mark(change, cell, rows, numbers[2])) {
+    int64_t before = cell->deletion_vector.storage_type ? cell->deletion_vector.cardinality : 0;
+    change->vector_rows += (uint64_t)(before + numbers[2]);
+    add_cell(&change->marked, change, file);
+  } else {
+    if (rows > numbers[2]) change->counts.copied += rows - numbers[2];
+    add_cell(&change->touched, change, file);
+  }
+}
+
+static ap_status plan_rewrite(struct ap_change *change, ap_error *err) {
   int64_t *numbers = NULL;
   uint64_t count = 0;
+  struct ap_change_cells emptied = {0};
   AP_TRY(find_touched(change, &numbers, &count, err));
   change->removed = AP_ARENA_ARRAY(&change->arena, struct ap_cell *, count + 1);
   change->removed_files = AP_ARENA_ARRAY(&change->arena, int64_t, count + 1);
-  if (change->removed_files == NULL) return AP_FAIL_MEMORY(err);
-  rewrite->cells = AP_ARENA_ARRAY(&change->arena, struct ap_cell *, count + 1);
-  rewrite->files = AP_ARENA_ARRAY(&change->arena, int64_t, count + 1);
-  if (change->removed == NULL || rewrite->cells == NULL || rewrite->files == NULL) {
-    return AP_FAIL_MEMORY(err);
+  if (change->removed == NULL || change->removed_files == NULL) return AP_FAIL_MEMORY(err);
+  AP_TRY(init_cells(change, count, &change->touched, err));
+  AP_TRY(init_cells(change, count, &change->marked, err));
+  AP_TRY(init_cells(change, count, &emptied, err));
+  for (uint64_t i = 0; i < count; ++i) plan_cell(change, numbers + 3 * i, &emptied);
+  change->vector_count = change->marked.count;
+  for (uint32_t i = 0; i < emptied.count; ++i) {
+    add_cell(&change->marked, change, emptied.files[i]);
   }
-  int64_t rows_again = 0;
-  for (uint64_t i = 0; i < count; ++i) {
-    int64_t file = numbers[2 * i];
-    AP_ASSERT(file >= 0 && file < change->target->cell_count);
-    struct ap_cell *cell = change->target->cells[file];
-    change->removed_files[change->removed_count] = file;
-    change->removed[change->removed_count++] = cell;
-    int64_t rows = rows_of(change, cell);
-    if (rows == numbers[2 * i + 1]) continue;
-    if (rows > 0) rows_again += rows - numbers[2 * i + 1];
-    rewrite->files[rewrite->count] = file;
-    rewrite->cells[rewrite->count++] = cell;
-  }
-  change->counts.copied =
-      rows_again > change->counts.updated ? rows_again - change->counts.updated : 0;
   return AP_OK;
 }
 
-/* Tell the engine which of the cells searched is which of those written again. */
-static ap_status fill_touched(struct ap_change *change, const struct rewrite *rewrite,
-                              ap_error *err) {
+ap_status ap_change_fill_list(struct ap_change *change, const char *table, const int64_t *files,
+                              uint32_t count, ap_error *err) {
   struct ap_buffer sql;
   ap_buffer_init(&sql, ap_node_env(change->node)->allocator);
   ap_buffer_append_string(&sql, "SELECT unnest([");
-  for (uint32_t i = 0; i < rewrite->count; ++i) {
-    ap_buffer_append_format(&sql, i > 0 ? ", %" PRId64 : "%" PRId64, rewrite->files[i]);
+  for (uint32_t i = 0; i < count; ++i) {
+    ap_buffer_append_format(&sql, i > 0 ? ", %" PRId64 : "%" PRId64, files[i]);
   }
-  ap_buffer_append_format(&sql,
-                          "]::INTEGER[]) AS ap_file, "
-                          "unnest(range(%u)::INTEGER[]) AS ap_place",
-                          rewrite->count);
+  ap_buffer_append_format(
+      &sql, "]::INTEGER[]) AS ap_file, unnest(range(%u)::INTEGER[]) AS ap_place", count);
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
-    status = ap_chamber_fill(ap_query_prepared_chamber(change->prepared), AP_TOUCHED_TABLE,
+    status = ap_chamber_fill(ap_query_prepared_chamber(change->prepared), table,
                              ap_buffer_text(&sql), NULL, 0, change->run->request->control, err);
   }
   ap_buffer_deinit(&sql);
   return status;
 }
 
-static ap_status write_again(struct ap_change *change, const struct rewrite *rewrite,
-                             ap_error *err) {
+static ap_status bind_list(struct ap_change *change, const char *mark,
+                           const struct ap_change_cells *list, ap_error *err) {
+  return ap_query_prepared_bind(change->prepared, change->target->resolved, mark, list->cells,
+                                list->count, err);
+}
+
+static ap_status write_again(struct ap_change *change, ap_error *err) {
   struct ap_buffer sql;
-  bool mapped = rewrite->count > 0 && rewrite->count < change->target->cell_count;
-  if (rewrite->count == 0 && change->counts.inserted == 0) return AP_OK;
-  if (mapped) AP_TRY(fill_touched(change, rewrite, err));
-  if (rewrite->count > 0) {
-    AP_TRY(ap_query_prepared_bind(change->prepared, change->target->resolved, AP_TOUCHED_MARK,
-                                  rewrite->cells, rewrite->count, err));
+  const struct ap_change_cells *touched = &change->touched;
+  const struct ap_change_cells *marked = &change->marked;
+  bool mapped = touched->count > 0 && touched->count < change->target->cell_count;
+  bool moves = marked->count > 0 && change->counts.updated > 0;
+  if (marked->count > 0) {
+    AP_TRY(
+        ap_change_fill_list(change, AP_LIST_TABLE(AP_MARKED), marked->files, marked->count, err));
+    AP_TRY(ap_change_find_marks(change, err));
   }
+  if (touched->count == 0 && change->counts.inserted == 0 && !moves) return AP_OK;
+  if (mapped) {
+    AP_TRY(ap_change_fill_list(change, AP_LIST_TABLE(AP_TOUCHED), touched->files, touched->count,
+                               err));
+  }
+  if (touched->count > 0) AP_TRY(bind_list(change, AP_LIST_MARK(AP_TOUCHED), touched, err));
+  if (moves) AP_TRY(bind_list(change, AP_LIST_MARK(AP_MARKED), marked, err));
   ap_buffer_init(&sql, ap_node_env(change->node)->allocator);
-  ap_status status = ap_change_compose_rewrite(change, rewrite->count > 0, mapped, &sql, err);
+  ap_status status = ap_change_compose_rewrite(change, mapped, moves, &sql, err);
   if (status == AP_OK) {
     const struct ap_cell_source source = {.query = ap_buffer_text(&sql)};
     status = ap_staged_write(change->node, ap_query_prepared_chamber(change->prepared),
@@ -243,12 +277,11 @@ static ap_status find_rows(struct ap_change *change, ap_error *err) {
 }
 
 static ap_status change_found(struct ap_change *change, ap_error *err) {
-  struct rewrite rewrite = {0};
   AP_TRY(find_rows(change, err));
   AP_TRY(check_once(change, err));
   AP_TRY(count_rows(change, err));
-  AP_TRY(plan_rewrite(change, &rewrite, err));
-  AP_TRY(write_again(change, &rewrite, err));
+  AP_TRY(plan_rewrite(change, err));
+  AP_TRY(write_again(change, err));
   return ap_change_write_feed(change, err);
 }
 
@@ -263,7 +296,8 @@ ap_status ap_change_rows(struct ap_change *change, ap_error *err) {
   ap_status status = change_found(change, err);
   struct ap_chamber *chamber = ap_query_prepared_chamber(change->prepared);
   ap_chamber_empty(chamber, AP_MATCHES_TABLE);
-  ap_chamber_empty(chamber, AP_TOUCHED_TABLE);
+  ap_chamber_empty(chamber, AP_LIST_TABLE(AP_TOUCHED));
+  ap_chamber_empty(chamber, AP_LIST_TABLE(AP_MARKED));
   ap_query_prepared_release_chamber(change->prepared);
   return status;
 }

@@ -9,13 +9,7 @@
 
 #include "ledger/changes.h"
 
-#include <inttypes.h>
-
-/* The place of a touched cell among those that go. */
-#define AP_FED_TABLE "ap_fed"
-#define AP_FED_MARK \
-  "\x1f"            \
-  "fed"
+#define FED "fed" /* the list of the cells that go */
 
 static bool keeps_feed(const struct ap_change *change) {
   struct ap_text wanted = ap_snapshot_property(change->snapshot, "delta.enableChangeDataFeed");
@@ -23,46 +17,6 @@ static bool keeps_feed(const struct ap_change *change) {
 }
 
 /* ---- the query ------------------------------------------------------------------------------- */
-
-static ap_status fill_fed(struct ap_change *change, ap_error *err) {
-  struct ap_buffer sql;
-  ap_buffer_init(&sql, ap_node_env(change->node)->allocator);
-  ap_buffer_append_string(&sql, "SELECT unnest([");
-  for (uint32_t i = 0; i < change->removed_count; ++i) {
-    ap_buffer_append_format(&sql, i > 0 ? ", %" PRId64 : "%" PRId64, change->removed_files[i]);
-  }
-  ap_buffer_append_format(&sql,
-                          "]::INTEGER[]) AS ap_file, unnest(range(%u)::INTEGER[]) AS ap_place",
-                          change->removed_count);
-  ap_status status = ap_buffer_check(&sql, err);
-  if (status == AP_OK) {
-    status = ap_chamber_fill(ap_query_prepared_chamber(change->prepared), AP_FED_TABLE,
-                             ap_buffer_text(&sql), NULL, 0, change->run->request->control, err);
-  }
-  ap_buffer_deinit(&sql);
-  return status;
-}
-
-/* FROM <touched cells> AS ap_a <join> <what was found> AS ap_m ON <the same row, of such a clause>
- */
-static void append_joined(struct ap_buffer *out, const struct ap_change *change, const char *join,
-                          enum ap_merge_action action) {
-  const struct ap_frame_entry *entry = &change->frame->entry;
-  ap_buffer_append_string(out, " FROM ");
-  ap_buffer_append_identifier(out, entry->hive);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->box);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->name);
-  out->size -= out->failed ? 0 : 1; /* within the quotes */
-  ap_buffer_append_string(out, AP_FED_MARK "\" AS ap_a ");
-  ap_buffer_append_string(out, join);
-  ap_buffer_append_string(out, " (SELECT ap_place, ap_found.* FROM temp.main." AP_MATCHES_TABLE
-                               " AS ap_found JOIN temp.main." AP_FED_TABLE
-                               " USING (ap_file)) AS ap_m ON ap_m.ap_place = ap_a.\"" AP_PLACE_FILE
-                               "\" AND ap_m.ap_row = ap_a.\"" AP_PLACE_ROW "\" AND ");
-  ap_change_append_in(out, change, action);
-}
 
 static void append_type(struct ap_buffer *out, const char *type) {
   ap_buffer_append_format(out, ", '%s' AS _change_type", type);
@@ -80,19 +34,13 @@ static void append_before(struct ap_buffer *out, const struct ap_change *change,
     between = ", ";
   }
   append_type(out, type);
-  append_joined(out, change, "SEMI JOIN", action);
+  ap_change_append_joined(out, change, FED, "SEMI JOIN", action);
 }
 
 static void append_after(struct ap_buffer *out, const struct ap_change *change) {
-  const char *between = "SELECT ";
-  for (uint32_t i = 0; i < change->snapshot->schema.field_count; ++i) {
-    if (ap_change_is_generated(change, i)) continue;
-    ap_buffer_append_string(out, between);
-    ap_change_append_kept_column(out, change, i);
-    between = ", ";
-  }
+  ap_change_append_kept(out, change);
   append_type(out, "update_postimage");
-  append_joined(out, change, "JOIN", AP_MERGE_UPDATE);
+  ap_change_append_joined(out, change, FED, "JOIN", AP_MERGE_UPDATE);
 }
 
 static void append_inserted(struct ap_buffer *out, const struct ap_change *change) {
@@ -195,9 +143,10 @@ static ap_status write_feed(struct ap_change *change, ap_error *err) {
   ap_buffer_init(&staging, ap_node_env(change->node)->allocator);
   ap_status status = AP_OK;
   if (change->removed_count > 0) {
-    status = fill_fed(change, err);
+    status = ap_change_fill_list(change, AP_LIST_TABLE(FED), change->removed_files,
+                                 change->removed_count, err);
     if (status == AP_OK) {
-      status = ap_query_prepared_bind(change->prepared, change->target->resolved, AP_FED_MARK,
+      status = ap_query_prepared_bind(change->prepared, change->target->resolved, AP_LIST_MARK(FED),
                                       change->removed, change->removed_count, err);
     }
   }
@@ -208,7 +157,7 @@ static ap_status write_feed(struct ap_change *change, ap_error *err) {
   }
   if (status == AP_OK) status = ap_buffer_check(&staging, err);
   if (status == AP_OK) status = write_files(change, ap_buffer_text(&query), staging.data, err);
-  ap_chamber_empty(ap_query_prepared_chamber(change->prepared), AP_FED_TABLE);
+  ap_chamber_empty(ap_query_prepared_chamber(change->prepared), AP_LIST_TABLE(FED));
   ap_buffer_deinit(&staging);
   ap_buffer_deinit(&query);
   return status;

@@ -407,8 +407,7 @@ static void append_in(struct ap_buffer *out, const struct ap_change *change,
   ap_buffer_append_string(out, any ? ")" : "false");
 }
 
-void ap_change_append_kept_column(struct ap_buffer *out, const struct ap_change *change,
-                                  uint32_t i) {
+static void append_kept_column(struct ap_buffer *out, const struct ap_change *change, uint32_t i) {
   const struct ap_field *field = &change->snapshot->schema.fields[i];
   bool is_set = is_set_anywhere(change, i) && ap_change_has_action(change, AP_MERGE_UPDATE);
   if (is_set) {
@@ -423,8 +422,50 @@ void ap_change_append_kept_column(struct ap_buffer *out, const struct ap_change 
   ap_buffer_append_identifier(out, field->name);
 }
 
+void ap_change_append_kept(struct ap_buffer *out, const struct ap_change *change) {
+  const char *between = "SELECT ";
+  for (uint32_t i = 0; i < change->snapshot->schema.field_count; ++i) {
+    if (ap_change_is_generated(change, i)) continue; /* computed anew by who writes */
+    ap_buffer_append_string(out, between);
+    append_kept_column(out, change, i);
+    between = ", ";
+  }
+}
+
 void ap_change_append_in(struct ap_buffer *out, const struct ap_change *change,
                          enum ap_merge_action action) {
+  append_in(out, change, action, -1);
+}
+
+/* FROM <cells of the list> AS ap_a */
+static void append_from(struct ap_buffer *out, const struct ap_change *change, const char *list) {
+  const struct ap_frame_entry *entry = &change->frame->entry;
+  ap_buffer_append_string(out, " FROM ");
+  ap_buffer_append_identifier(out, entry->hive);
+  ap_buffer_append_string(out, ".");
+  ap_buffer_append_identifier(out, entry->box);
+  ap_buffer_append_string(out, ".");
+  ap_buffer_append_identifier(out, entry->name);
+  out->size -= out->failed ? 0 : 1; /* within the quotes */
+  ap_buffer_append_format(out, AP_LIST_MARK("%s") "\" AS ap_a ", list);
+}
+
+/* What was found in the cells of the list, by their places in it. */
+static void append_listed(struct ap_buffer *out, const char *list) {
+  ap_buffer_append_format(out,
+                          "(SELECT ap_place, ap_found.* FROM temp.main." AP_MATCHES_TABLE
+                          " AS ap_found JOIN temp.main." AP_LIST_TABLE(
+                              "%s") " USING (ap_file)) AS ap_m ON ap_m.ap_place = "
+                                    "ap_a.\"" AP_PLACE_FILE "\"",
+                          list);
+}
+
+void ap_change_append_joined(struct ap_buffer *out, const struct ap_change *change,
+                             const char *list, const char *join, enum ap_merge_action action) {
+  append_from(out, change, list);
+  ap_buffer_append_format(out, "%s ", join);
+  append_listed(out, list);
+  ap_buffer_append_string(out, " AND ap_m.ap_row = ap_a.\"" AP_PLACE_ROW "\" AND ");
   append_in(out, change, action, -1);
 }
 
@@ -434,34 +475,16 @@ static void append_matches(struct ap_buffer *out, bool mapped) {
                                  " AS ap_m"
                                  " ON ap_m.ap_file = ap_a.\"" AP_PLACE_FILE "\"");
   } else {
-    ap_buffer_append_string(
-        out, "(SELECT ap_place, ap_found.* FROM temp.main." AP_MATCHES_TABLE
-             " AS ap_found JOIN temp.main." AP_TOUCHED_TABLE
-             " USING (ap_file)) AS ap_m ON ap_m.ap_place = ap_a.\"" AP_PLACE_FILE "\"");
+    append_listed(out, AP_TOUCHED);
   }
   ap_buffer_append_string(out, " AND ap_m.ap_row = ap_a.\"" AP_PLACE_ROW "\"");
 }
 
 static void append_rewritten(struct ap_buffer *out, const struct ap_change *change, bool mapped) {
-  const struct ap_frame_entry *entry = &change->frame->entry;
   bool updates = ap_change_has_action(change, AP_MERGE_UPDATE);
-  ap_buffer_append_string(out, "SELECT ");
-  const char *between = "";
-  for (uint32_t i = 0; i < change->snapshot->schema.field_count; ++i) {
-    if (ap_change_is_generated(change, i)) continue; /* computed anew by who writes */
-    ap_buffer_append_string(out, between);
-    ap_change_append_kept_column(out, change, i);
-    between = ", ";
-  }
-  ap_buffer_append_string(out, " FROM ");
-  ap_buffer_append_identifier(out, entry->hive);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->box);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->name);
-  out->size -= out->failed ? 0 : 1; /* within the quotes */
-  ap_buffer_append_string(out, AP_TOUCHED_MARK "\" AS ap_a");
-  ap_buffer_append_string(out, updates ? " LEFT JOIN " : " ANTI JOIN ");
+  ap_change_append_kept(out, change);
+  append_from(out, change, AP_TOUCHED);
+  ap_buffer_append_string(out, updates ? "LEFT JOIN " : "ANTI JOIN ");
   append_matches(out, mapped);
   if (!updates || !ap_change_has_action(change, AP_MERGE_DELETE)) return;
   ap_buffer_append_string(out, " WHERE ap_m.ap_row IS NULL OR ");
@@ -481,12 +504,18 @@ static void append_inserted(struct ap_buffer *out, const struct ap_change *chang
   append_in(out, change, AP_MERGE_INSERT, -1);
 }
 
-ap_status ap_change_compose_rewrite(const struct ap_change *change, bool rewrites, bool mapped,
+ap_status ap_change_compose_rewrite(const struct ap_change *change, bool mapped, bool moves,
                                     struct ap_buffer *out, ap_error *err) {
+  bool rewrites = change->touched.count > 0;
   bool inserts = change->counts.inserted > 0;
-  AP_ASSERT(rewrites || inserts);
+  AP_ASSERT(rewrites || moves || inserts);
   if (rewrites) append_rewritten(out, change, mapped);
-  if (rewrites && inserts) ap_buffer_append_string(out, " UNION ALL ");
+  if (rewrites && moves) ap_buffer_append_string(out, " UNION ALL ");
+  if (moves) {
+    ap_change_append_kept(out, change);
+    ap_change_append_joined(out, change, AP_MARKED, "JOIN", AP_MERGE_UPDATE);
+  }
+  if ((rewrites || moves) && inserts) ap_buffer_append_string(out, " UNION ALL ");
   if (inserts) append_inserted(out, change);
   return ap_buffer_check(out, err);
 }

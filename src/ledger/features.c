@@ -104,6 +104,13 @@ bool ap_features_in_commit_timestamps(const struct ap_table *table) {
          ap_table_property_bool(table, "delta.enableInCommitTimestamps", false);
 }
 
+bool ap_features_deletion_vectors(const struct ap_table *table) {
+  const struct ap_protocol *protocol = &table->protocol;
+  return lists(protocol->reader_features, protocol->reader_feature_count, "deletionVectors") &&
+         lists(protocol->writer_features, protocol->writer_feature_count, "deletionVectors") &&
+         ap_table_property_bool(table, "delta.enableDeletionVectors", false);
+}
+
 bool ap_features_append_only(const struct ap_table *table) {
   const struct ap_protocol *protocol = &table->protocol;
   bool supported =

@@ -23,6 +23,8 @@ AP_MUST_CHECK ap_status ap_features_check_write(const struct ap_table *table, ap
 bool ap_features_has_column_mapping(const struct ap_protocol *protocol);
 /* The writer feature is listed and the property is set. */
 bool ap_features_in_commit_timestamps(const struct ap_table *table);
+/* delta.enableDeletionVectors is set and readers and writers must know the feature. */
+bool ap_features_deletion_vectors(const struct ap_table *table);
 /* delta.appendOnly is set and the protocol supports it. */
 bool ap_features_append_only(const struct ap_table *table);
 

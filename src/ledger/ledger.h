@@ -102,6 +102,8 @@ struct ap_snapshot *ap_snapshot_retain(struct ap_snapshot *snapshot);
 void ap_snapshot_release(struct ap_snapshot *snapshot); /* NULL is allowed */
 /* The value of a property; empty text when it is not set. */
 struct ap_text ap_snapshot_property(const struct ap_snapshot *snapshot, const char *name);
+/* Whether rows shall go by deletion vectors (delta.enableDeletionVectors). */
+bool ap_snapshot_marks_rows(const struct ap_snapshot *snapshot);
 /* The version an application has reached (txn); -1: none. */
 int64_t ap_snapshot_app_version(const struct ap_snapshot *snapshot, struct ap_text app_id);
 

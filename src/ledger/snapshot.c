@@ -5,6 +5,7 @@
 #include "ledger/snapshot.h"
 
 #include "base/assert.h"
+#include "ledger/features.h"
 
 /* More rows than any Parquet file has: who tells of more tells nothing (and no sum overflows). */
 #define CELL_ROWS_MAX ((int64_t)1 << 40)
@@ -90,6 +91,11 @@ void ap_snapshot_release(struct ap_snapshot *snapshot) {
 struct ap_text ap_snapshot_property(const struct ap_snapshot *snapshot, const char *name) {
   const struct ap_snapshot_full *full = (const struct ap_snapshot_full *)(const void *)snapshot;
   return ap_table_property(full->table, name);
+}
+
+bool ap_snapshot_marks_rows(const struct ap_snapshot *snapshot) {
+  const struct ap_snapshot_full *full = (const struct ap_snapshot_full *)(const void *)snapshot;
+  return ap_features_deletion_vectors(full->table);
 }
 
 int64_t ap_snapshot_app_version(const struct ap_snapshot *snapshot, struct ap_text app_id) {

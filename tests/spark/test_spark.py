@@ -249,6 +249,64 @@ def test_deletion_vectors(spark: Any, box: apiary.Box, lake: Path) -> None:
     check_equal(by_spark(spark, lake / "t"), expected, "Spark, after our overwrite")
 
 
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_deletion_vectors_of_ours(spark: Any, tmp_path: Path, partitioned: bool) -> None:
+    """DELETE, UPDATE and MERGE of both, in turn, over vectors in the log and in files."""
+    draw = seeded("deletion vectors of ours")
+    with apiary.Apiary("test", tmp_path / "storage") as ap:
+        ap.create_hive("h").create_box("b")
+        ap.sql("USE h.b")
+        parts = "PARTITIONED BY (part)" if partitioned else ""
+        ap.sql(
+            f"CREATE FRAME f (id int64, part string, v int32) {parts} "
+            "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+        )
+        ap.sql("INSERT INTO f SELECT i, 'p' || i % 2, 0 FROM range(20000) r(i)")
+        frame = ap.hive("h").box("b").frame("f")
+        path = f"delta.`{location(frame)}`"
+        have = {at: (f"p{at % 2}", 0) for at in range(20000)}
+
+        def check(when: str) -> None:
+            expected: list[dict[str, Any]] = [
+                {"id": key, "part": part, "v": v} for key, (part, v) in have.items()
+            ]
+            check_equal(by_spark(spark, location(frame)), expected, f"Spark, {when}")
+            check_equal(frame.read(), expected, f"apiary, {when}")
+
+        for step, delete in enumerate([ap.sql, spark.sql, ap.sql, spark.sql]):
+            name = "f" if delete == ap.sql else path
+            gone = sorted(draw.sample(sorted(have), [3, 40, 4000, 300][step]))
+            delete(f"DELETE FROM {name} WHERE id IN ({', '.join(map(str, gone))})")
+            for key in gone:
+                del have[key]
+            check(f"deleted, step {step}")
+        ap.sql("UPDATE f SET v = v + 1 WHERE id % 90 = 7")
+        have |= {key: (part, v + 1) for key, (part, v) in have.items() if key % 90 == 7}
+        check("updated here")
+        spark.sql(f"UPDATE {path} SET v = v + 5 WHERE id % 100 = 7")
+        have |= {key: (part, v + 5) for key, (part, v) in have.items() if key % 100 == 7}
+        ap.sql(
+            """MERGE INTO f USING (SELECT i AS id FROM range(19900, 20100) r(i)) s ON f.id = s.id
+            WHEN MATCHED AND f.v > 0 THEN DELETE WHEN MATCHED THEN UPDATE SET v = 9
+            WHEN NOT MATCHED THEN INSERT (id, part, v) VALUES (s.id, 'p0', 10)"""
+        )
+        for key in range(19900, 20100):
+            part, v = have.pop(key, ("p0", -1))
+            if v <= 0:
+                have[key] = (part, 9 if v == 0 else 10)
+        check("merged here")
+        spark.sql(f"DELETE FROM {path} WHERE id % 11 = 0")
+        have = {key: row for key, row in have.items() if key % 11}
+        frame.checkpoint()
+        check("from our checkpoint")
+        log = Path(location(frame)) / "_delta_log"
+        for version in (2, 4, 6, 8):  # ours
+            text = (log / f"{version:020}.json").read_text(encoding="utf-8")
+            assert "Apiary/" in text and "deletionVector" in text, version
+        spark.sql(f"OPTIMIZE {path}")
+        check("after Spark's OPTIMIZE")
+
+
 def test_column_mapping(spark: Any, box: apiary.Box, lake: Path) -> None:
     path = f"delta.`{lake / 't'}`"
     spark.sql(
