@@ -94,17 +94,12 @@ static void append_facts(struct ap_buffer *sql, const struct ap_field *field, bo
 
 static ap_status append_question(struct analyze_run *run, struct ap_buffer *sql, ap_error *err) {
   const struct ap_snapshot *snapshot = run->snapshot;
-  const struct ap_frame_entry *entry = &run->frame->entry;
   ap_buffer_append_string(sql, "SELECT CAST(count(*) AS VARCHAR)");
   for (uint32_t i = 0; i < snapshot->schema.field_count; ++i) {
     append_facts(sql, &snapshot->schema.fields[i], !is_partition_column(snapshot, i));
   }
   ap_buffer_append_string(sql, " FROM ");
-  ap_buffer_append_identifier(sql, entry->hive);
-  ap_buffer_append_string(sql, ".");
-  ap_buffer_append_identifier(sql, entry->box);
-  ap_buffer_append_string(sql, ".");
-  ap_buffer_append_identifier(sql, entry->name);
+  ap_bind_append_name(sql, &run->frame->entry);
   return ap_buffer_check(sql, err);
 }
 

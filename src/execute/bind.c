@@ -57,3 +57,11 @@ ap_status ap_bind_cells(struct ap_node *node, struct ap_chamber *chamber,
   ap_buffer_deinit(&folder);
   return status;
 }
+
+void ap_bind_append_name(struct ap_buffer *out, const struct ap_frame_entry *entry) {
+  ap_buffer_append_identifier(out, entry->hive);
+  ap_buffer_append_string(out, ".");
+  ap_buffer_append_identifier(out, entry->box);
+  ap_buffer_append_string(out, ".");
+  ap_buffer_append_identifier(out, entry->name);
+}

@@ -23,4 +23,8 @@ AP_MUST_CHECK ap_status ap_bind_cells(struct ap_node *node, struct ap_chamber *c
                                       const struct ap_bind_request *request, struct ap_arena *arena,
                                       ap_error *err);
 
+/* Append "hive"."box"."name": what SQL in the chamber calls the view that is bound under the
+ * frame's own name. */
+void ap_bind_append_name(struct ap_buffer *out, const struct ap_frame_entry *entry);
+
 #endif

@@ -133,14 +133,6 @@ static void ask_column(struct questions *questions, const struct ap_field *field
   questions->items[questions->count++] = (struct question){field, "are null"};
 }
 
-static void append_view(struct ap_buffer *out, const struct ap_frame_entry *entry) {
-  ap_buffer_append_identifier(out, entry->hive);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->box);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->name);
-}
-
 /* A count of nulls is a finding where none may be, or where the ledger says another. */
 static ap_status judge_nulls(struct check_run *run, const struct ap_cell *cell,
                              const struct ap_field *field,
@@ -210,7 +202,7 @@ static ap_status ask(struct check_run *run, struct ap_cell *cell, struct questio
     ask_column(questions, &snapshot->schema.fields[i], &statistics->columns[i]);
   }
   ap_buffer_append_string(questions->sql, " FROM ");
-  append_view(questions->sql, &run->frame->entry);
+  ap_bind_append_name(questions->sql, &run->frame->entry);
   AP_TRY(ap_buffer_check(questions->sql, err));
   struct ap_text *answers = AP_ARENA_ARRAY(arena, struct ap_text, questions->count);
   if (answers == NULL) return AP_FAIL_MEMORY(err);

@@ -180,14 +180,9 @@ static ap_status make_groups(struct optimize_run *run, ap_error *err) {
 /* ---- rewriting ------------------------------------------------------------------------------- */
 
 static ap_status append_query(struct optimize_run *run, struct ap_buffer *sql, ap_error *err) {
-  const struct ap_frame_entry *entry = &run->frame->entry;
   struct ap_buffer view;
   ap_buffer_init(&view, sql->allocator);
-  ap_buffer_append_identifier(&view, entry->hive);
-  ap_buffer_append_string(&view, ".");
-  ap_buffer_append_identifier(&view, entry->box);
-  ap_buffer_append_string(&view, ".");
-  ap_buffer_append_identifier(&view, entry->name);
+  ap_bind_append_name(&view, &run->frame->entry);
   ap_buffer_append_string(sql, "SELECT * FROM ");
   ap_buffer_append_text(sql, ap_buffer_text(&view));
   ap_status status = ap_buffer_check(&view, err);
