@@ -96,7 +96,8 @@ static PyObject *apiary_new(PyTypeObject *type, PyObject *args, PyObject *keywor
   return (PyObject *)self;
 }
 
-/* Calls under way, sessions and streams keep it open until they are done; streams are ended. */
+/* Calls under way and streams keep it open until they are done; streams are ended, idle sessions
+ * closed. */
 static PyObject *apiary_close(PyObject *object, PyObject *unused) {
   Apiary *self = (Apiary *)object;
   struct core_shared *shared = self->shared;
@@ -106,8 +107,9 @@ static PyObject *apiary_close(PyObject *object, PyObject *unused) {
     atomic_store(&shared->closed, true);
     Py_BEGIN_ALLOW_THREADS;
     core_flows_interrupt(shared);
-    core_shared_drop(shared);
     Py_END_ALLOW_THREADS;
+    core_sessions_close(shared);
+    core_shared_leave(shared);
   }
   Py_RETURN_NONE;
 }

@@ -76,17 +76,21 @@ bool core_watch_restore(struct core_watch *watch);
 
 struct core_flow;
 struct core_helper;
+struct core_session;
 
-/* Counted: by the Apiary object, by each session, stream and call under way. The last one closes
- * it, so that shutting down never pulls it away from under a running call. */
+/* Counted: by the Apiary object, by each open session, stream and call under way. The last one
+ * closes it, so that shutting down never pulls it away from under a running call. Shutting down
+ * closes idle sessions, whoever still knows their objects (the traceback of an error that somebody
+ * keeps does); busy ones close at the end of their call. */
 struct core_shared {
   ap_apiary *apiary;
   atomic_long references;
-  long process;               /* the one that opened it */
-  atomic_bool closed;         /* no new calls */
-  struct core_helper *helper; /* NULL until the main thread first waits */
-  pthread_mutex_t mutex;      /* guards the list: */
-  struct core_flow *flows;    /* streams that are open */
+  long process;                  /* the one that opened it */
+  atomic_bool closed;            /* no new calls */
+  struct core_helper *helper;    /* NULL until the main thread first waits */
+  pthread_mutex_t mutex;         /* guards the list: */
+  struct core_flow *flows;       /* streams that are open */
+  struct core_session *sessions; /* open ones; guarded by the GIL */
 };
 
 /* One more reference; false with an error set when it is shut down or belongs to another process.
@@ -97,6 +101,8 @@ void core_shared_drop(struct core_shared *shared);  /* without it */
 
 /* A new session of an opened apiary, as a Session object. */
 PyObject *core_session_create(struct core_shared *shared);
+/* The apiary is shut down: close the sessions that nobody is in. With the GIL. */
+void core_sessions_close(struct core_shared *shared);
 
 /* Do work that waits for a stream's rows, without the GIL: on Python's main thread by a helper, so
  * that signals are heard, and the stream is interrupted when one raises. */

@@ -9,10 +9,11 @@
 
 #include <string.h>
 
-typedef struct {
+typedef struct core_session {
   PyObject_HEAD struct core_shared *shared;
-  ap_session *session;
+  ap_session *session; /* NULL: closed, and `shared` is not to be touched any more */
   bool busy;
+  struct core_session *next; /* of the open ones */
 } Session;
 
 PyObject *core_session_create(struct core_shared *shared) {
@@ -34,7 +35,37 @@ PyObject *core_session_create(struct core_shared *shared) {
   }
   self->shared = shared;
   self->session = session;
+  self->next = shared->sessions;
+  shared->sessions = self;
   return (PyObject *)self;
+}
+
+/* Also lets go of the apiary, which may close it. */
+static void session_close(Session *self) {
+  ap_session *session = self->session;
+  struct core_session **at = &self->shared->sessions;
+  if (session == NULL) return;
+  while (*at != self) at = &(*at)->next;
+  *at = self->next;
+  self->session = NULL;
+  Py_BEGIN_ALLOW_THREADS;
+  ap_session_close(session);
+  core_shared_drop(self->shared);
+  Py_END_ALLOW_THREADS;
+}
+
+/* The caller's own reference keeps `shared`. Another thread may run whenever one is closed, so each
+ * look at the list is a new one. */
+void core_sessions_close(struct core_shared *shared) {
+  struct core_session *session = shared->sessions;
+  while (session != NULL) {
+    if (session->busy) {
+      session = session->next;
+    } else {
+      session_close(session);
+      session = shared->sessions;
+    }
+  }
 }
 
 static PyObject *session_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
@@ -48,10 +79,7 @@ static PyObject *session_new(PyTypeObject *type, PyObject *args, PyObject *keywo
 static void session_dealloc(PyObject *object) {
   Session *self = (Session *)object;
   PyTypeObject *type = Py_TYPE(object);
-  if (self->session != NULL) {
-    ap_session_close(self->session);
-    core_shared_leave(self->shared);
-  }
+  session_close(self);
   freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
   release(object);
   Py_DECREF(type);
@@ -154,14 +182,20 @@ static bool session_enter(Session *self) {
                     "the session is running another query");
     return false;
   }
+  if (self->session == NULL) {
+    (void)core_fail(AP_STATE, "call start() again", "the apiary is shut down");
+    return false;
+  }
   if (!core_shared_enter(self->shared)) return false;
   self->busy = true;
   return true;
 }
 
 static void session_leave(Session *self) {
+  struct core_shared *shared = self->shared;
   self->busy = false;
-  core_shared_leave(self->shared);
+  if (atomic_load(&shared->closed)) session_close(self);
+  core_shared_leave(shared);
 }
 
 /* What both calls below take: sql, parameters, timeout_ms, progress. */
@@ -270,23 +304,27 @@ static PyObject *session_export(PyObject *object, PyObject *args) {
 
 static PyObject *session_interrupt(PyObject *object, PyObject *unused) {
   (void)unused;
-  ap_session_interrupt(((Session *)object)->session);
+  ap_session *session = ((Session *)object)->session;
+  if (session != NULL) ap_session_interrupt(session);
   Py_RETURN_NONE;
 }
 
 static PyObject *session_hive(PyObject *object, void *unused) {
   (void)unused;
-  return PyUnicode_FromString(ap_session_hive(((Session *)object)->session));
+  ap_session *session = ((Session *)object)->session;
+  return PyUnicode_FromString(session == NULL ? "" : ap_session_hive(session));
 }
 
 static PyObject *session_box(PyObject *object, void *unused) {
   (void)unused;
-  return PyUnicode_FromString(ap_session_box(((Session *)object)->session));
+  ap_session *session = ((Session *)object)->session;
+  return PyUnicode_FromString(session == NULL ? "" : ap_session_box(session));
 }
 
 static PyObject *session_in_transaction(PyObject *object, void *unused) {
   (void)unused;
-  return PyBool_FromLong(ap_session_in_transaction(((Session *)object)->session));
+  ap_session *session = ((Session *)object)->session;
+  return PyBool_FromLong(session != NULL && ap_session_in_transaction(session));
 }
 
 static PyMethodDef session_methods[] = {

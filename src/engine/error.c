@@ -79,10 +79,13 @@ static bool speaks_of_broken_parquet(const char *message) {
   return false;
 }
 
-/* It did not fit into memory, and then not onto the disk either: the limit is of the disk. */
-static ap_status fail_scratch(const struct ap_chamber *chamber, const char *message, int size,
+/* It did not fit into memory, and then not onto the disk either: the limit is of the disk. The
+ * engine makes a file before it asks whether the first block of it may be written, and forgets to
+ * remove one that stays empty: the chamber is not used again, so that it goes with its folder. */
+static ap_status fail_scratch(struct ap_chamber *chamber, const char *message, int size,
                               ap_error *err) {
   int64_t limit_bytes = chamber->engine->options.scratch_bytes;
+  chamber->broken = true;
   if (limit_bytes > 0) {
     (void)AP_FAIL(err, AP_NO_SPACE, "the statement spills more than its %lld MiB of scratch: %.*s",
                   (long long)(limit_bytes / AP_MIB), size, message);
@@ -96,7 +99,7 @@ static ap_status fail_scratch(const struct ap_chamber *chamber, const char *mess
 }
 
 /* The first paragraph: what went wrong, without the list of settings one might try. */
-static ap_status fail_memory(const struct ap_chamber *chamber, const char *message, ap_error *err) {
+static ap_status fail_memory(struct ap_chamber *chamber, const char *message, ap_error *err) {
   const char *end = strstr(message, "\n\n");
   int size = end == NULL ? (int)strlen(message) : (int)(end - message);
   if (strstr(message, "max_temp_directory_size") != NULL) {

@@ -35,8 +35,9 @@ def test_more_than_the_limit_is_an_error(
             assert caught.value.sqlstate == "53100"
             assert "APIARY_SCRATCH_SIZE" in caught.value.hint
             assert ap.sql(SMALL).num_rows == 1
+            assert spilled(storage) == []
         assert ap.colony_status()["chambers_held"] == 0
-    assert spilled(storage) == []
+    assert list((storage / "_apiary" / "scratch").iterdir()) == []  # though `caught` lives
 
 
 def test_within_the_limit_it_is_spilled(tmp_path: Path) -> None:
