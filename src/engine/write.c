@@ -24,6 +24,11 @@ enum {
   GROUP_ROWS = 122880,         /* of a row group, when nothing speaks against it */
   GROUP_ROWS_STEP = 2048,      /* the engine's vectors: groups are multiples of it */
   GROUP_ROWS_PARALLEL = 16384, /* smaller groups are not worth a thread */
+  /* A dictionary is given up when more values of a group differ. The engine's own limit, a fifth of
+   * the group's rows, has every column of keys or texts hashed for long before it is written plain.
+   */
+  DICTIONARY_VALUES = 10240,
+  DICTIONARY_SHARE = 5,
 };
 
 /* Marks the statement's own failures, so that they are told from the engine's. */
@@ -236,11 +241,20 @@ static void append_from(struct ap_buffer *out, const struct write *write) {
   ap_buffer_deinit(&source);
 }
 
+/* What every file is written with; the parenthesis stays open. */
+static void append_format(struct ap_buffer *out, const struct write *write) {
+  int64_t values = write->group_rows / DICTIONARY_SHARE;
+  if (values > DICTIONARY_VALUES) values = DICTIONARY_VALUES;
+  if (values < 1) values = 1;
+  ap_buffer_append_format(out,
+                          " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true,"
+                          " ROW_GROUP_SIZE %lld, DICTIONARY_SIZE_LIMIT %lld",
+                          (long long)write->group_rows, (long long)values);
+}
+
 static void append_options(struct ap_buffer *out, const struct write *write) {
   const struct ap_cell_target *target = write->target;
-  ap_buffer_append_format(
-      out, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld",
-      (long long)write->group_rows);
+  append_format(out, write);
   if (target->partition_column_count > 0 && !write->partition) {
     ap_buffer_append_string(out, ", PARTITION_BY (");
     for (uint32_t i = 0; i < target->partition_column_count; i++) {
@@ -439,9 +453,9 @@ static ap_status write_piece(struct write *write, const struct ap_cell_draft *wh
   ap_buffer_init(&path, env_of(write)->allocator);
   ap_buffer_append_format(&path, "%s/%s.parquet", write->target->staging_folder, uuid);
   ap_buffer_append_literal(&sql, ap_buffer_text(&path));
-  ap_buffer_append_format(
-      &sql, " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true, ROW_GROUP_SIZE %lld%.*s)",
-      (long long)write->group_rows, AP_TEXT_ARG(write->field_ids));
+  append_format(&sql, write);
+  ap_buffer_append_text(&sql, write->field_ids);
+  ap_buffer_append_string(&sql, ")");
   sql.failed |= path.failed;
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
