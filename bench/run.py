@@ -6,7 +6,7 @@ The peers (deltalake, duckdb) come from the development pins. Absolute figures m
 machine: the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is
 aimed at.
 
-    python bench/run.py [--quick] [--only append,commits,query,planning,changes,tpch,start]
+    python bench/run.py [--quick] [--only append,commits,query,planning,join,changes,tpch,start]
 """
 
 from __future__ import annotations
@@ -284,6 +284,46 @@ def bench_planning(folder: Path, rounds: int) -> None:
         line(f"`{name}`", spread(spent))
 
 
+def bench_join(folder: Path, rounds: int) -> None:
+    """A star join on 1,000 cells clustered by key: the dimension's condition picks 20 keys."""
+    connection = duckdb.connect()
+    with new_apiary(folder / "lake") as ap:
+        facts = connection.execute(
+            "SELECT range AS k, range % 97 AS v, 'text ' || range % 500 AS s FROM range(2000000)"
+        ).to_arrow_table()
+        ap.create_frame("bench", "b", "facts", facts.schema)
+        for cell in range(1000):
+            ap.write_to_frame("bench", "b", "facts", facts.slice(cell * 2000, 2000))
+        dims = connection.execute(
+            "SELECT range * 1999 AS k, range % 50 AS grp FROM range(1000)"
+        ).to_arrow_table()
+        ap.create_frame("bench", "b", "dim", dims.schema)
+        ap.write_to_frame("bench", "b", "dim", dims)
+        paths = {}
+        for frame in ("facts", "dim"):
+            location = Path(str(ap.get_frame("bench", "b", frame)["location"]))
+            paths[frame] = sorted(str(path) for path in location.rglob("*.parquet"))
+            connection.execute(f"SET VARIABLE {frame} = $1", [paths[frame]])
+        text = "SELECT count(*), sum(v) FROM {f} f JOIN {d} d ON f.k = d.k WHERE d.grp = 7"
+        ours = text.format(f="bench.b.facts", d="bench.b.dim")
+        theirs = text.format(
+            f="read_parquet(getvariable('facts'))", d="read_parquet(getvariable('dim'))"
+        )
+        assert ap.sql(ours).fetchall() == connection.execute(theirs).fetchall()
+        times = alternate(
+            {
+                "apiary": lambda: ap.sql(ours).fetchall(),
+                "duckdb": lambda: connection.execute(theirs).fetchall(),
+            },
+            rounds,
+        )
+        plan = str(ap.sql("EXPLAIN " + ours).fetchall())
+    head("Star join on 1,000 cells clustered by key", "contestant", "ms best / median", "more")
+    line("apiary", spread(times["apiary"]), ratio(times, "apiary", "duckdb"))
+    line("duckdb over the files", spread(times["duckdb"]))
+    line(next(part for part in plan.split("'") if "by keys" in part).strip())
+
+
 def bench_start(folder: Path, rounds: int) -> None:
     """The program from nothing to an answer, and what it holds when idle."""
     program = os.environ.get("APIARY_BIN") or str(ROOT / "build/release/cmd/apiary/apiary")
@@ -325,6 +365,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "commits": lambda folder, quick: bench_commits(folder, 100 if quick else 1000),
     "query": lambda folder, quick: bench_query(folder, 5 if quick else 15),
     "planning": lambda folder, quick: bench_planning(folder, 5 if quick else 25),
+    "join": lambda folder, quick: bench_join(folder, 3 if quick else 15),
     "changes": lambda folder, quick: bench_changes(folder, 600_000 if quick else 6_000_000),
     "tpch": lambda folder, quick: bench_tpch(folder, "0.1" if quick else "1", 3 if quick else 5),
     "start": lambda folder, quick: bench_start(folder, 5 if quick else 25),

@@ -61,6 +61,13 @@ enum {
   AP_CACHE_RANGES_MAX = 64,            /* runs of cells that a query picks of a copy */
   AP_PROPERTIES_MAX = 1000,            /* of a frame */
   AP_STATISTICS_COLUMNS_MAX = 32,      /* leading columns with statistics, as Delta's default */
+  AP_JOIN_PAIRS_MAX = 64,              /* equations of a query's joins that may bound a frame */
+  AP_JOIN_CONDITIONS_MAX = 64,         /* on the smaller side of one */
+  AP_JOIN_CELLS_MIN = 8,               /* of the greater side, from which on bounds are sought */
+  AP_JOIN_BOUNDS_CELLS_MAX = 1024,     /* of the smaller side, whose statistics are asked */
+  AP_JOIN_ROWS_MAX = 1000000,          /* of the smaller side that are read beforehand */
+  AP_JOIN_WHOLE_ROWS_MAX = 10000,      /* the same, when nothing picks among its rows */
+  AP_JOIN_KEYS_MAX = 65536,            /* that cells are looked through for */
   AP_ANSWER_CELLS_MIN = 8,             /* from so many cells on, the ledger may answer */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */
 };
@@ -71,6 +78,7 @@ enum {
 #define AP_CACHE_MEMORY_MIN    (1 * AP_GIB)  /* a node of less has no cell cache unless told to */
 #define AP_CACHE_BYTES_DEFAULT (2 * AP_GIB)  /* disk for decoded cells */
 #define AP_CELL_BYTES_MIN      (16 * AP_MIB) /* leafcutter's floor */
+#define AP_JOIN_BYTES_MAX      (64 * AP_MIB) /* of cells of a join's smaller side read beforehand */
 #define AP_SMALL_QUERY_BYTES   (4 * AP_MIB)  /* of cells that a query of one bee reads */
 #define AP_CHAMBER_COST_BYTES  (4 * AP_MIB)  /* of an engine instance, outside of its limit */
 #define AP_CHAMBER_FLOOR_BYTES (32 * AP_MIB) /* least limit of one, where memory is not short */

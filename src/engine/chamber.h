@@ -146,6 +146,15 @@ void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us);
 void ap_engine_need_alarms(struct ap_engine *engine);
 void ap_engine_stop_alarms(struct ap_engine *engine);
 
+/* evaluate.c: bind those of the named parameters that the statement has. */
+AP_MUST_CHECK ap_status ap_chamber_bind_used(struct ap_chamber *chamber,
+                                             duckdb_prepared_statement statement,
+                                             const struct ap_parameter *parameters,
+                                             uint32_t parameter_count, ap_error *err);
+/* constants.c: one value of a vector. */
+AP_MUST_CHECK ap_status ap_chamber_read_constant(duckdb_vector vector, duckdb_logical_type type,
+                                                 idx_t row, struct ap_arena *arena,
+                                                 struct ap_constant *out, ap_error *err);
 /* parse.c: AP_INVALID_ARGUMENT when the text is too long or no UTF-8 text. */
 AP_MUST_CHECK ap_status ap_chamber_check_statement(struct ap_text sql, ap_error *err);
 

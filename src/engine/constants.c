@@ -181,6 +181,53 @@ static ap_status read_value(duckdb_logical_type logical, const void *data, struc
   return AP_OK;
 }
 
+/* Bytes from one row to the next; 0: of a type that has no values here. */
+static size_t width_of(duckdb_logical_type logical) {
+  duckdb_type type = duckdb_get_type_id(logical);
+  if (type == DUCKDB_TYPE_DECIMAL) type = duckdb_decimal_internal_type(logical);
+  switch (type) {
+    case DUCKDB_TYPE_BOOLEAN:
+    case DUCKDB_TYPE_TINYINT:
+    case DUCKDB_TYPE_UTINYINT:
+      return 1;
+    case DUCKDB_TYPE_SMALLINT:
+    case DUCKDB_TYPE_USMALLINT:
+      return 2;
+    case DUCKDB_TYPE_INTEGER:
+    case DUCKDB_TYPE_UINTEGER:
+    case DUCKDB_TYPE_FLOAT:
+    case DUCKDB_TYPE_DATE:
+      return 4;
+    case DUCKDB_TYPE_BIGINT:
+    case DUCKDB_TYPE_UBIGINT:
+    case DUCKDB_TYPE_DOUBLE:
+    case DUCKDB_TYPE_TIME:
+    case DUCKDB_TYPE_TIMESTAMP:
+    case DUCKDB_TYPE_TIMESTAMP_TZ:
+      return 8;
+    case DUCKDB_TYPE_HUGEINT:
+    case DUCKDB_TYPE_VARCHAR:
+    case DUCKDB_TYPE_INTERVAL:
+      return 16;
+    default:
+      return 0;
+  }
+}
+
+ap_status ap_chamber_read_constant(duckdb_vector vector, duckdb_logical_type type, idx_t row,
+                                   struct ap_arena *arena, struct ap_constant *out, ap_error *err) {
+  uint64_t *validity = duckdb_vector_get_validity(vector);
+  *out = (struct ap_constant){.kind = AP_CONSTANT_UNKNOWN};
+  if (validity && !duckdb_validity_row_is_valid(validity, row)) {
+    out->kind = AP_CONSTANT_NULL;
+    return AP_OK;
+  }
+  size_t width = width_of(type);
+  if (width == 0) return AP_OK;
+  const char *data = duckdb_vector_get_data(vector);
+  return read_value(type, data + row * width, arena, out, err);
+}
+
 static ap_status read_column(duckdb_data_chunk chunk, idx_t column, struct ap_arena *arena,
                              struct ap_constant *out, ap_error *err) {
   duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);

@@ -245,6 +245,16 @@ AP_MUST_CHECK ap_status ap_chamber_constants(struct ap_chamber *chamber, struct 
                                              struct ap_constant *out_constants, uint32_t count,
                                              ap_error *err);
 
+/* The values of the first column of a query, with those of the parameters, all of them named, that
+ * it has; texts in the arena. More than so many: the first ones, and *out_more. */
+AP_MUST_CHECK ap_status ap_chamber_values(struct ap_chamber *chamber, struct ap_text sql,
+                                          const struct ap_parameter *parameters,
+                                          uint32_t parameter_count,
+                                          const struct ap_run_control *control,
+                                          struct ap_arena *arena, uint32_t values_max,
+                                          struct ap_constant **out_values, uint32_t *out_count,
+                                          bool *out_more, ap_error *err);
+
 /* Run one statement and stream its result; the chamber goes with the stream and comes back to the
  * pool when the stream is released (on failure too). Memory over the limit: AP_MEMORY_EXCEEDED. A
  * statement without result rows gives a stream of no columns. */

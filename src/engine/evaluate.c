@@ -48,9 +48,9 @@ static ap_status copy_row(struct ap_chamber *chamber, duckdb_result *result, str
 }
 
 /* Those of the parameters that the statement has. */
-static ap_status bind_used(struct ap_chamber *chamber, duckdb_prepared_statement statement,
-                           const struct ap_parameter *parameters, uint32_t parameter_count,
-                           ap_error *err) {
+ap_status ap_chamber_bind_used(struct ap_chamber *chamber, duckdb_prepared_statement statement,
+                               const struct ap_parameter *parameters, uint32_t parameter_count,
+                               ap_error *err) {
   idx_t bound = 0;
   for (uint32_t i = 0; i < parameter_count; i++) {
     char name[AP_NAME_BYTES_MAX + 1];
@@ -80,7 +80,9 @@ ap_status ap_chamber_evaluate(struct ap_chamber *chamber, struct ap_text sql,
   } else if (duckdb_prepared_statement_type(statement) != DUCKDB_STATEMENT_TYPE_SELECT) {
     status = AP_FAIL(err, AP_INVALID_ARGUMENT, "no expressions");
   }
-  if (status == AP_OK) status = bind_used(chamber, statement, parameters, parameter_count, err);
+  if (status == AP_OK) {
+    status = ap_chamber_bind_used(chamber, statement, parameters, parameter_count, err);
+  }
   if (status == AP_OK) {
     status = ap_chamber_execute(chamber, statement, false, control, &result, err);
   }

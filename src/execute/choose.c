@@ -125,25 +125,42 @@ static ap_status prune(struct chooser *chooser, ap_error *err) {
   return ap_prune(chooser->arena, chooser->tree, frames, &parameters, chooser->out->results, err);
 }
 
-/* Cells that any reference to this frame needs. With several references, a cell is left out by its
- * partition when each of them needs no more than that. */
+/* Which cells any reference to this frame needs. */
+static ap_status mark_kept(struct ap_arena *arena, const struct ap_tree *tree,
+                           const struct ap_resolution *resolution, const struct ap_choices *choices,
+                           const struct ap_resolved *resolved, bool **out_kept, ap_error *err) {
+  uint32_t total = resolved->snapshot->cell_count;
+  bool *kept = AP_ARENA_ARRAY(arena, bool, total + 1);
+  if (kept == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < tree->reference_count; ++i) {
+    const struct ap_prune_result *result = &choices->results[i];
+    if (resolution->by_reference[i] != resolved) continue;
+    for (uint32_t k = 0; k < result->kept_count; ++k) {
+      AP_ASSERT(result->kept[k] < total);
+      kept[result->kept[k]] = true;
+    }
+  }
+  *out_kept = kept;
+  return AP_OK;
+}
+
+/* With several references, a cell is left out by its partition when each of them needs no more than
+ * that. */
 static ap_status keep_cells(struct chooser *chooser, const struct ap_resolved *resolved,
                             struct ap_choice *choice, ap_error *err) {
   uint32_t total = resolved->snapshot->cell_count;
   uint32_t by_partition = total;
-  bool *kept = AP_ARENA_ARRAY(chooser->arena, bool, total + 1);
+  bool *kept = NULL;
   choice->resolved = resolved;
   choice->cells = AP_ARENA_ARRAY(chooser->arena, struct ap_cell *, total + 1);
-  if (kept == NULL || choice->cells == NULL) return AP_FAIL_MEMORY(err);
+  if (choice->cells == NULL) return AP_FAIL_MEMORY(err);
+  AP_TRY(mark_kept(chooser->arena, chooser->tree, chooser->resolution, chooser->out, resolved,
+                   &kept, err));
   for (uint32_t i = 0; i < chooser->tree->reference_count; ++i) {
     const struct ap_prune_result *result = &chooser->out->results[i];
     if (chooser->resolution->by_reference[i] != resolved) continue;
     choice->had_condition = choice->had_condition || result->had_condition;
     if (result->pruned_by_partition < by_partition) by_partition = result->pruned_by_partition;
-    for (uint32_t k = 0; k < result->kept_count; ++k) {
-      AP_ASSERT(result->kept[k] < total);
-      kept[result->kept[k]] = true;
-    }
   }
   for (uint32_t i = 0; i < total; ++i) {
     if (kept[i]) choice->cells[choice->cell_count++] = resolved->snapshot->cells[i];
@@ -151,6 +168,29 @@ static ap_status keep_cells(struct chooser *chooser, const struct ap_resolved *r
   uint32_t pruned = total - choice->cell_count;
   choice->pruned_by_partition = by_partition < pruned ? by_partition : pruned;
   choice->pruned_by_statistics = pruned - choice->pruned_by_partition;
+  return AP_OK;
+}
+
+ap_status ap_choose_again(const struct ap_tree *tree, const struct ap_resolution *resolution,
+                          struct ap_arena *arena, struct ap_choices *choices,
+                          struct ap_choice *choice, const struct ap_resolved *keys_of,
+                          ap_error *err) {
+  const struct ap_snapshot *snapshot = choice->resolved->snapshot;
+  uint32_t before = choice->cell_count;
+  bool *kept = NULL;
+  AP_TRY(mark_kept(arena, tree, resolution, choices, choice->resolved, &kept, err));
+  choice->cell_count = 0;
+  for (uint32_t i = 0; i < snapshot->cell_count; ++i) {
+    if (kept[i]) choice->cells[choice->cell_count++] = snapshot->cells[i];
+  }
+  AP_ASSERT(choice->cell_count <= before);
+  choice->pruned_by_keys += before - choice->cell_count;
+  for (uint32_t i = 0; i < AP_KEYS_SHOWN && choice->cell_count < before; ++i) {
+    if (choice->keys_of[i] == keys_of) break;
+    if (choice->keys_of[i] != NULL) continue;
+    choice->keys_of[i] = keys_of;
+    break;
+  }
   return AP_OK;
 }
 

@@ -9,6 +9,8 @@
 #include "execute/resolve.h"
 #include "plan/prune.h"
 
+enum { AP_KEYS_SHOWN = 4 };
+
 /* Of one frame at one version, all references of the statement to it together. */
 struct ap_choice {
   const struct ap_resolved *resolved;
@@ -16,6 +18,8 @@ struct ap_choice {
   uint32_t cell_count;
   uint32_t pruned_by_partition;
   uint32_t pruned_by_statistics;
+  uint32_t pruned_by_keys;                          /* of joins */
+  const struct ap_resolved *keys_of[AP_KEYS_SHOWN]; /* whose; NULL behind the last */
   uint32_t cells_cached; /* of the cells, those read from decoded copies; known when bound */
   bool had_condition;
   bool from_ledger; /* the statistics of these cells are the answer: none is read */
@@ -35,6 +39,14 @@ AP_MUST_CHECK ap_status ap_choose_cells(struct ap_node *node, struct ap_chamber 
                                         const struct ap_tree *tree,
                                         const struct ap_resolution *resolution,
                                         struct ap_arena *arena, struct ap_choices *out_choices,
+                                        ap_error *err);
+
+/* Choose a frame's cells again, once its references' results were narrowed by the keys of a join.
+ */
+AP_MUST_CHECK ap_status ap_choose_again(const struct ap_tree *tree,
+                                        const struct ap_resolution *resolution,
+                                        struct ap_arena *arena, struct ap_choices *choices,
+                                        struct ap_choice *choice, const struct ap_resolved *keys_of,
                                         ap_error *err);
 
 /* Whether the references to the frame that the statement changes (is_target) might read a cell of

@@ -256,7 +256,14 @@ static void write_frame(struct ap_json_writer *writer, const struct ap_explained
   ap_json_begin_object(writer);
   ap_json_member_i64(writer, "by_partition", frame->choice->pruned_by_partition);
   ap_json_member_i64(writer, "by_statistics", frame->choice->pruned_by_statistics);
+  ap_json_member_i64(writer, "by_keys", frame->choice->pruned_by_keys);
   ap_json_end_object(writer);
+  ap_json_name(writer, AP_TEXT("keys_of"));
+  ap_json_begin_array(writer);
+  for (uint32_t i = 0; i < AP_KEYS_SHOWN && frame->choice->keys_of[i] != NULL; ++i) {
+    ap_json_string(writer, frame->choice->keys_of[i]->frame->entry.name);
+  }
+  ap_json_end_array(writer);
   if (snapshot->partition_column_count > 0) {
     ap_json_member_i64(writer, "partitions", frame->partitions);
     ap_json_member_i64(writer, "partitions_kept", frame->partitions_kept);

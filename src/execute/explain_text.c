@@ -53,17 +53,28 @@ static void append_bytes(struct ap_buffer *out, double bytes) {
   ap_buffer_append_format(out, "%.1f %s", bytes, units[unit]);
 }
 
+/* Whose keys they were. */
+static void append_key_frames(struct ap_buffer *out, const struct ap_choice *choice) {
+  for (uint32_t i = 0; i < AP_KEYS_SHOWN && choice->keys_of[i] != NULL; ++i) {
+    ap_buffer_append_format(out, i > 0 ? ", %.*s" : " %.*s",
+                            AP_TEXT_ARG(choice->keys_of[i]->frame->entry.name));
+  }
+}
+
 static void append_pruned(struct ap_buffer *out, const struct ap_choice *choice) {
+  enum { BY_KEYS = 2 };
   const struct {
     uint32_t count;
     const char *reason;
   } pruned[] = {{choice->pruned_by_partition, "by partition"},
-                {choice->pruned_by_statistics, "by statistics"}};
+                {choice->pruned_by_statistics, "by statistics"},
+                {choice->pruned_by_keys, "by keys of"}};
   bool any = false;
   for (size_t i = 0; i < sizeof pruned / sizeof pruned[0]; ++i) {
     if (pruned[i].count == 0) continue;
     ap_buffer_append_format(out, "%s%" PRIu32 " %s", any ? ", " : " (pruned: ", pruned[i].count,
                             pruned[i].reason);
+    if (i == BY_KEYS) append_key_frames(out, choice);
     any = true;
   }
   if (any) {

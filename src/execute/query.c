@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "execute/answer_ledger.h"
 #include "execute/bind.h"
+#include "execute/join_keys.h"
 #include "execute/query_run.h"
 #include "execute/resolve.h"
 #include "execute/travel.h"
@@ -78,7 +79,10 @@ static ap_status find_copies(struct ap_query_run *run, struct ap_bind_request *r
   return AP_OK;
 }
 
-static ap_status bind_frame(struct ap_query_run *run, struct ap_choice *choice, ap_error *err) {
+ap_status ap_query_run_bind(struct ap_query_run *run, uint32_t choice_index, ap_error *err) {
+  struct ap_choice *choice = &run->choices.items[choice_index];
+  if (run->is_bound[choice_index]) return AP_OK;
+  run->is_bound[choice_index] = true;
   const struct ap_resolved *resolved = choice->resolved;
   struct ap_bind_request request = {.frame = resolved->frame,
                                     .snapshot = resolved->snapshot,
@@ -201,15 +205,15 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   AP_TRY(ap_answer_ledger_find(run, err));
   AP_TRY(rename_references(run, err));
   if (!is_small(run)) AP_TRY(ap_chamber_claim(&run->chamber, &place, err));
-  lap(run, &since, &run->timing.plan_us);
   run->places = AP_ARENA_ARRAY(&run->arena, struct ap_cache_places, run->choices.count + 1);
-  if (run->places == NULL) return AP_FAIL_MEMORY(err);
-  for (uint32_t i = 0; i < run->choices.count; ++i) {
-    AP_TRY(bind_frame(run, &run->choices.items[i], err));
-  }
+  run->is_bound = AP_ARENA_ARRAY(&run->arena, bool, run->choices.count + 1);
+  if (run->places == NULL || run->is_bound == NULL) return AP_FAIL_MEMORY(err);
   AP_TRY(ap_chamber_set_options(run->chamber, run->request->engine_options, err));
-  AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
   AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.is_rewritten_wrongly, err));
+  AP_TRY(ap_join_keys_apply(run, err));
+  lap(run, &since, &run->timing.plan_us);
+  for (uint32_t i = 0; i < run->choices.count; ++i) AP_TRY(ap_query_run_bind(run, i, err));
+  AP_TRY(ap_chamber_use(run->chamber, run->request->hive, run->request->box, err));
   AP_TRY(ap_answer_ledger_write(run, err));
   AP_TRY(ap_choices_check_clock(run->node, &run->choices, err));
   lap(run, &since, &run->timing.read_us);

@@ -27,6 +27,7 @@ struct ap_query_run {
   uint32_t place_count;
   uint32_t part_count; /* of all places */
   bool bypasses_cache;
+  bool *is_bound;                        /* of the choices: bound already, for the keys of a join */
   const char *text;                      /* what runs; NULL: the request's own text */
   const struct ap_parameter *parameters; /* of what runs */
   uint32_t parameter_count;
@@ -37,6 +38,8 @@ void ap_query_run_start(struct ap_query_run *run, struct ap_node *node,
 /* Parse, resolve, choose cells and bind them: the chamber is ready to run ap_query_run_text with
  * the run's parameters. */
 AP_MUST_CHECK ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err);
+/* Bind the cells chosen of one frame, unless they are bound. */
+AP_MUST_CHECK ap_status ap_query_run_bind(struct ap_query_run *run, uint32_t choice, ap_error *err);
 struct ap_text ap_query_run_text(const struct ap_query_run *run);
 /* What to say when the engine refuses the text. */
 ap_status ap_query_run_failure(const struct ap_query_run *run, ap_status status, ap_error *err);

@@ -145,6 +145,15 @@ static bool is_plain_call(const struct ap_json *node, struct ap_text *out_name) 
          !(orders && orders->count > 0);
 }
 
+bool ap_fold_is_steady_call(const struct ap_json *node) {
+  static const char *const tests[] = {"~~",       "!~~",        "~~*",         "!~~*",
+                                      "prefix",   "suffix",     "starts_with", "ends_with",
+                                      "contains", "like_escape"};
+  struct ap_text name;
+  return is_plain_call(node, &name) &&
+         (IS_ONE_OF(name, steady_functions) || IS_ONE_OF(name, tests));
+}
+
 /* What moves on with the clock and no faster: time plus or minus what is steady, and its day,
  * month or year. */
 static bool keeps_moving(struct ap_text name, const struct ap_json *children, uint32_t moving,
@@ -224,6 +233,7 @@ static void find(struct finder *finder, const struct ap_json *value) {
   struct ap_folds *folds = finder->folds;
   struct ap_text class = text_of(value, "class");
   if (value->kind != AP_JSON_OBJECT || !may_hold_columns(class)) return;
+  if (ap_json_find(value, "using_columns")) return; /* a join: its equations have no constants */
   struct motion motion = {.is_shifted = false};
   enum steadiness steadiness = class.size > 0 ? steadiness_of(value, &motion) : NOT_CONSTANT;
   if (steadiness == PLAIN) return;

@@ -37,6 +37,9 @@ AP_MUST_CHECK ap_status ap_fold_find(struct ap_arena *arena, const struct ap_tre
 void ap_fold_write(struct ap_buffer *out, const struct ap_folds *folds);
 /* NULL: not among them. folds may be NULL. */
 const struct ap_fold *ap_fold_of(const struct ap_folds *folds, const struct ap_json *node);
+/* Whether a FUNCTION node calls what gives the same answer for the same arguments, whatever those
+ * are: the functions above, and tests of texts. */
+bool ap_fold_is_steady_call(const struct ap_json *node);
 /* Give the moving ones their bounds: the engine's clock showed between the two times when they were
  * evaluated, and shows at most AP_FOLD_DRIFT_MS more or less when the query runs. UTC. */
 void ap_fold_bound(struct ap_folds *folds, int64_t before_ms, int64_t after_ms);

@@ -35,8 +35,9 @@ struct ap_prune_result {
   uint32_t kept_count;
   uint32_t pruned_by_partition; /* cells whose partition values alone ruled them out */
   uint32_t pruned_by_statistics;
-  bool had_condition; /* some part of the WHERE speaks of this frame */
-  bool decided;       /* each row of the cells kept surely meets all conditions on the reference */
+  uint32_t pruned_by_keys; /* of a join: see join.h */
+  bool had_condition;      /* some part of the WHERE speaks of this frame */
+  bool decided; /* each row of the cells kept surely meets all conditions on the reference */
 };
 
 /* What is known of the statement beside its text. Parameters by position ($1 is index 0), NONE:

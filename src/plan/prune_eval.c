@@ -284,6 +284,15 @@ uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prun
   return evaluate(expr, &view);
 }
 
+void ap_prune_bounds_of(const struct ap_prune_operand *column, const struct ap_prune_frame *frame,
+                        const struct ap_cell *cell, const struct ap_cell_statistics *statistics,
+                        struct ap_prune_bounds *out_bounds) {
+  const struct cell_view view = {.frame = frame, .cell = cell, .statistics = statistics};
+  struct range range = range_of(&view, column);
+  *out_bounds = (struct ap_prune_bounds){
+      .min = range.min, .max = range.max, .may_be_value = range.may_be_value};
+}
+
 uint8_t ap_prune_evaluate_nulls(const struct ap_prune_expr *expr) {
   const struct cell_view view = {.cell = NULL};
   return evaluate(expr, &view);

@@ -210,6 +210,16 @@ const struct ap_prune_expr *ap_prune_compile(struct ap_prune_compiler *compiler,
 uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
                           const struct ap_cell *cell, const struct ap_cell_statistics *statistics);
 
+/* What is known of a column's values in a cell: bounds of kind NONE are unknown. */
+struct ap_prune_bounds {
+  struct ap_value min;
+  struct ap_value max;
+  bool may_be_value;
+};
+void ap_prune_bounds_of(const struct ap_prune_operand *column, const struct ap_prune_frame *frame,
+                        const struct ap_cell *cell, const struct ap_cell_statistics *statistics,
+                        struct ap_prune_bounds *out_bounds);
+
 /* The answers for a row whose columns are all null. */
 uint8_t ap_prune_evaluate_nulls(const struct ap_prune_expr *expr);
 

@@ -216,6 +216,8 @@ static ap_status add_join_condition(struct walker *walker, const struct ap_json 
                                     struct place *left, struct place *right) {
   struct ap_text join_type = text_of(node, "join_type");
   const struct ap_json *condition = ap_json_find(node, "condition");
+  /* USING: the columns are equal, which only join.h knows to read. */
+  if (!is_empty_list(ap_json_find(node, "using_columns"))) condition = node;
   bool inner = type_is(join_type, "INNER") || type_is(join_type, "SEMI");
   bool is_plain = type_is(text_of(node, "ref_type"), "REGULAR") &&
                   text_of(node, "alias").size == 0 && ap_json_is_null(ap_json_find(node, "sample"));

@@ -32,7 +32,7 @@ struct ap_cte_use;
  * may be left out. */
 struct ap_filter {
   const struct ap_filter *next;
-  const struct ap_json *condition;
+  const struct ap_json *condition; /* or a JOIN with USING: the columns of that name are equal */
   const struct ap_json *from;      /* the FROM item among whose columns its names are */
   const struct ap_tree_step *path; /* from there to the reference, innermost first; NULL: none */
   bool null_extended;              /* rows left out may leave rows of nulls behind: the condition
@@ -96,6 +96,10 @@ void ap_tree_write_renamed(struct ap_buffer *out, const struct ap_tree *tree,
 /* One node of the tree, likewise. */
 void ap_tree_write_part(struct ap_buffer *out, const struct ap_tree *tree,
                         const struct ap_reference_rename *renamed, const struct ap_json *part);
+
+/* A part without table references, parameters by name (AP_TREE_PARAMETER_PREFIX). */
+void ap_tree_write_named_part(struct ap_buffer *out, const struct ap_tree *tree,
+                              const struct ap_json *part);
 
 /* "SELECT expression" as a tree, for json_deserialize_sql. */
 void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expression);

@@ -172,6 +172,12 @@ void ap_tree_write_part(struct ap_buffer *out, const struct ap_tree *tree,
   write_value(&writer, part);
 }
 
+void ap_tree_write_named_part(struct ap_buffer *out, const struct ap_tree *tree,
+                              const struct ap_json *part) {
+  struct writer writer = {.out = out, .tree = tree, .names_parameters = true};
+  write_value(&writer, part);
+}
+
 void ap_tree_write_select(struct ap_buffer *out, const struct ap_json *expression) {
   const struct ap_tree none = {0};
   struct writer writer = {.out = out, .tree = &none, .names_parameters = true};
