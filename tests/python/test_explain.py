@@ -75,11 +75,11 @@ def test_json_tells_of_frames_operators_and_phases(sales: apiary.Apiary) -> None
     assert facts["frame"] == "facts"
     assert facts["version"] == 10
     assert (facts["cells"], facts["cells_kept"]) == (10, 2)
-    assert facts["cells_pruned"] == {"by_partition": 0, "by_statistics": 8}
+    assert facts["cells_pruned"] == {"by_partition": 0, "by_statistics": 8, "by_keys": 0}
     assert facts["rows_kept"] == 200
     assert 0 < facts["bytes_kept"] < facts["bytes"]
     assert (regions["partitions"], regions["partitions_kept"]) == (3, 2)
-    assert regions["cells_pruned"] == {"by_partition": 1, "by_statistics": 0}
+    assert regions["cells_pruned"] == {"by_partition": 1, "by_statistics": 0, "by_keys": 0}
     assert any("join" in one["name"] for one in operators(plan["operators"]))
     assert all("rows" not in one for one in operators(plan["operators"]))
     assert list(plan["phases_us"]) == ["parse", "discover", "plan", "bind"]
