@@ -179,26 +179,54 @@ static ap_status make_groups(struct optimize_run *run, ap_error *err) {
 
 /* ---- rewriting ------------------------------------------------------------------------------- */
 
-static ap_status append_query(struct optimize_run *run, struct ap_buffer *sql, ap_error *err) {
+/* The rows of the cells that are bound, as queries one after the other. */
+static ap_status plan_queries(struct optimize_run *run, struct ap_zorder *out_queries,
+                              ap_error *err) {
   struct ap_buffer view;
-  ap_buffer_init(&view, sql->allocator);
+  struct ap_chamber_usage usage;
+  ap_buffer_init(&view, ap_node_env(run->node)->allocator);
   ap_bind_append_name(&view, &run->frame->entry);
-  ap_buffer_append_string(sql, "SELECT * FROM ");
-  ap_buffer_append_text(sql, ap_buffer_text(&view));
   ap_status status = ap_buffer_check(&view, err);
+  ap_chamber_get_usage(run->chamber, &usage);
   if (status == AP_OK && run->request->order_by_count > 0) {
-    ap_buffer_append_string(sql, " ORDER BY ");
-    status = ap_zorder_append(sql, run->chamber, ap_buffer_text(&view), &run->snapshot->schema,
-                              run->fields, run->request->order_by_count, run->request->control,
-                              &run->arena, err);
+    const struct ap_zorder_request request = {.view = ap_buffer_text(&view),
+                                              .schema = &run->snapshot->schema,
+                                              .fields = run->fields,
+                                              .field_count = run->request->order_by_count,
+                                              .budget_bytes = usage.budget_bytes,
+                                              .allocator = view.allocator,
+                                              .control = run->request->control};
+    status = ap_zorder_plan(run->chamber, &request, &run->arena, out_queries, err);
+  } else if (status == AP_OK) {
+    char *all = ap_arena_format(&run->arena, "SELECT * FROM %s", view.data);
+    *out_queries = (struct ap_zorder){AP_ARENA_ARRAY(&run->arena, struct ap_text, 1), 1, 1};
+    if (all == NULL || out_queries->queries == NULL) {
+      status = AP_FAIL_MEMORY(err);
+    } else {
+      out_queries->queries[0] = ap_text_of(all);
+    }
   }
   ap_buffer_deinit(&view);
-  return status == AP_OK ? ap_buffer_check(sql, err) : status;
+  return status;
 }
 
 /* What a row of the frame takes, on average; 0: the ledger does not tell. */
 static int64_t row_bytes(const struct ap_snapshot *snapshot) {
   return snapshot->row_count > 0 ? snapshot->size_bytes / snapshot->row_count + 1 : 0;
+}
+
+/* The drafts behind those that the group has. */
+static ap_status add_drafts(struct optimize_run *run, struct group *group,
+                            const struct ap_staged *more, ap_error *err) {
+  struct ap_staged *staged = &group->staged;
+  struct ap_cell_draft *all =
+      AP_ARENA_ARRAY(&run->arena, struct ap_cell_draft, staged->count + more->count + 1);
+  if (all == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < staged->count; ++i) all[i] = staged->drafts[i];
+  for (uint32_t i = 0; i < more->count; ++i) all[staged->count + i] = more->drafts[i];
+  staged->drafts = all;
+  staged->count += more->count;
+  return AP_OK;
 }
 
 static ap_status write_group(struct optimize_run *run, struct group *group, struct ap_text query,
@@ -226,26 +254,28 @@ static ap_status write_group(struct optimize_run *run, struct group *group, stru
         .staging_folder = staging.data,
         .target_bytes = run->target_bytes,
     };
+    struct ap_staged staged = {0};
     status = ap_chamber_write_cells(run->chamber, &source, &target, run->request->control,
-                                    &run->arena, &group->staged.drafts, &group->staged.count, err);
+                                    &run->arena, &staged.drafts, &staged.count, err);
+    if (status == AP_OK) status = add_drafts(run, group, &staged, err);
+    if (status != AP_OK) ap_staged_discard(run->node, &staged);
   }
   ap_buffer_deinit(&staging);
   return status;
 }
 
 static ap_status rewrite_group(struct optimize_run *run, struct group *group, ap_error *err) {
-  struct ap_buffer query;
+  struct ap_zorder queries = {0};
   const struct ap_bind_request bind = {.frame = run->frame,
                                        .snapshot = run->snapshot,
                                        .view_name = run->frame->entry.name,
                                        .cells = group->cells,
                                        .cell_count = group->count};
   AP_TRY(ap_bind_cells(run->node, run->chamber, &bind, &run->arena, err));
-  ap_buffer_init(&query, ap_node_env(run->node)->allocator);
-  ap_status status = append_query(run, &query, err);
-  if (status == AP_OK) status = write_group(run, group, ap_buffer_text(&query), err);
-  ap_buffer_deinit(&query);
-  if (status != AP_OK) return status;
+  AP_TRY(plan_queries(run, &queries, err));
+  for (uint32_t i = 0; i < queries.query_count; ++i) {
+    AP_TRY(write_group(run, group, queries.queries[i], err));
+  }
   return ap_staged_upload(run->node, run->frame, &group->staged, &run->arena, err);
 }
 
