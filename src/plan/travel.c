@@ -269,6 +269,45 @@ static ap_status write_clause(struct rewriter *rewriter, size_t at, const struct
   return AP_OK;
 }
 
+/* Whether a name without alias ends before this token. */
+static bool ends_plain_reference(const struct tokens *tokens, size_t at) {
+  if (!is_name(token_at(tokens, at - 1))) return false;
+  return at == 1 ||
+         (!is_name(token_at(tokens, at - 2)) && !ap_token_is(token_at(tokens, at - 2), "AS"));
+}
+
+/* AT (VERSION => or AT (TIMESTAMP => */
+static bool is_at_clause(const struct tokens *tokens, size_t at) {
+  const struct ap_token *unit = token_at(tokens, at + 2);
+  return ap_token_is(token_at(tokens, at), "AT") &&
+         ap_token_is_symbol(token_at(tokens, at + 1), '(') &&
+         (ap_token_is(unit, "VERSION") || ap_token_is(unit, "TIMESTAMP")) &&
+         ap_token_is_symbol(token_at(tokens, at + 3), '=') &&
+         ap_token_is_symbol(token_at(tokens, at + 4), '>');
+}
+
+/* The alias behind AT (..), where the engine does not know it, goes before; false: there is none.
+ */
+static bool move_alias(struct rewriter *rewriter, size_t at, size_t *out_next) {
+  const struct tokens *tokens = rewriter->tokens;
+  size_t alias = skip_parentheses(tokens, at + 1);
+  size_t end = skip_alias(tokens, alias);
+  if (end == alias) return false;
+  struct ap_text whole = text_between(tokens, at, end);
+  size_t begin = (size_t)(whole.data - rewriter->sql.data);
+  ap_buffer_append(rewriter->out, rewriter->sql.data + rewriter->copied, begin - rewriter->copied);
+  size_t size_before = rewriter->out->size;
+  ap_buffer_append_text(rewriter->out, text_between(tokens, alias, end));
+  ap_buffer_append_string(rewriter->out, " ");
+  ap_buffer_append_text(rewriter->out, text_between(tokens, at, alias));
+  while (rewriter->out->size - size_before < whole.size && !rewriter->out->failed) {
+    ap_buffer_append_string(rewriter->out, " ");
+  }
+  rewriter->copied = begin + whole.size;
+  *out_next = end;
+  return true;
+}
+
 static ap_status rewrite(struct ap_buffer *out, struct ap_text sql, const struct tokens *tokens,
                          bool *out_any, ap_error *err) {
   struct rewriter rewriter = {.out = out, .sql = sql, .tokens = tokens};
@@ -276,6 +315,12 @@ static ap_status rewrite(struct ap_buffer *out, struct ap_text sql, const struct
   *out_any = false;
   while (i < tokens->count) {
     struct clause clause;
+    if (ends_plain_reference(tokens, i) && is_at_clause(tokens, i)) {
+      bool moved = move_alias(&rewriter, i, &i);
+      *out_any |= moved;
+      if (!moved) i++;
+      continue;
+    }
     if (!ends_reference(&tokens->items[i - 1]) || !find_clause(tokens, i, &clause)) {
       i++;
       continue;
@@ -311,10 +356,12 @@ static bool is_word_byte(char byte) {
          (byte >= '0' && byte <= '9') || byte == '_';
 }
 
-/* Whether the word OF stands anywhere: most texts are done with that. */
+/* Whether the word OF or AT stands anywhere: most texts are done with that. */
 static bool may_travel(struct ap_text sql) {
   for (size_t i = 1; i + 1 < sql.size; i++) {
-    if ((sql.data[i] | 0x20) != 'o' || (sql.data[i + 1] | 0x20) != 'f') continue;
+    const char first = (char)(sql.data[i] | 0x20);
+    const char second = (char)(sql.data[i + 1] | 0x20);
+    if (!(first == 'o' && second == 'f') && !(first == 'a' && second == 't')) continue;
     bool ends = i + 2 == sql.size || !is_word_byte(sql.data[i + 2]);
     if (ends && !is_word_byte(sql.data[i - 1])) return true;
   }

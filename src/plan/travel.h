@@ -4,7 +4,7 @@
  * sees the text:
  *   f VERSION AS OF 3, f TIMESTAMP AS OF '2026-01-31', f FOR VERSION | SYSTEM_VERSION AS OF 3,
  *   f FOR TIMESTAMP | SYSTEM_TIME AS OF now() - INTERVAL 1 DAY, f AS OF VERSION 3,
- *   f AS OF TIMESTAMP '2026-01-31'; an alias may stand before or behind.
+ *   f AS OF TIMESTAMP '2026-01-31'; an alias may stand before or behind, behind AT (..) too.
  *
  * What replaces a clause is as long as the clause, so that places in errors stay those of the
  * user's text; only where a clause and its alias are written without blanks, what follows moves by

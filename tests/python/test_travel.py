@@ -64,6 +64,11 @@ def test_versions(ap: Apiary, orders: apiary.Frame, clause: str, name: str) -> N
         "orders o AS OF VERSION 2",
         "orders VERSION AS OF 2 AS o(id, word)",
         "orders AS o(id, word) VERSION AS OF 2",
+        "orders AT (VERSION => 2) AS o",
+        "orders AT (VERSION => 2) o",
+        "orders AT(VERSION=>2)o",
+        "orders AT (VERSION => (1 + 1)) AS o(id, word)",
+        "orders AS o AT (VERSION => 2)",
     ],
 )
 def test_aliases_stand_on_either_side(ap: Apiary, orders: apiary.Frame, table: str) -> None:
