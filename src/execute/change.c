@@ -333,6 +333,14 @@ static void back_off(const struct ap_statement_run *run, uint32_t attempts, int6
   ap_clock_sleep_ms(env->clock, (int64_t)ap_random_below(env->random, (uint64_t)bound_ms + 1));
 }
 
+ap_status ap_change_wait(const struct ap_statement_run *run, uint32_t attempts, int64_t took_us,
+                         ap_error *err) {
+  AP_TRY(check_stop(run, err));
+  ap_error_clear(err);
+  back_off(run, attempts, took_us);
+  return AP_OK;
+}
+
 ap_status ap_change_answer(const struct ap_change *change, struct ArrowArrayStream *out,
                            ap_error *err) {
   static const struct ap_rows_column columns[] = {{"rows_inserted", AP_ROWS_I64},
@@ -370,8 +378,6 @@ ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *o
     if (status == AP_OK) status = ap_change_answer(&change, out, err);
     ap_change_end_attempt(&change, status);
     if (status != AP_CONFLICT || attempts == AP_CHANGE_ATTEMPTS_MAX) return status;
-    AP_TRY(check_stop(run, err));
-    ap_error_clear(err);
-    back_off(run, attempts, ap_clock_monotonic_us(clock) - begin_us);
+    AP_TRY(ap_change_wait(run, attempts, ap_clock_monotonic_us(clock) - begin_us, err));
   }
 }

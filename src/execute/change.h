@@ -168,6 +168,8 @@ AP_MUST_CHECK ap_status ap_change_take_rows(struct ap_change *change,
                                             struct ap_change_rows_given *rows, ap_error *err);
 AP_MUST_CHECK ap_status ap_change_write_rows(struct ap_change *change,
                                              struct ap_change_rows_given *rows, ap_error *err);
+/* Whether the rows come from the frame itself, as it is now. */
+bool ap_change_reads_itself(const struct ap_change *change);
 void ap_change_close_rows(struct ap_change *change);
 AP_MUST_CHECK ap_status ap_change_insert(struct ap_change *change, ap_error *err);
 
@@ -176,6 +178,10 @@ AP_MUST_CHECK ap_status ap_change_insert(struct ap_change *change, ap_error *err
 void ap_change_begin_attempt(struct ap_change *change, struct ap_statement_run *run);
 /* Free all; status tells whether the cells written may be known to a ledger. */
 void ap_change_end_attempt(struct ap_change *change, ap_status status);
+/* After an attempt, of how many, that others were faster than: clear the error and wait a little;
+ * fails when the statement shall stop. */
+AP_MUST_CHECK ap_status ap_change_wait(const struct ap_statement_run *run, uint32_t attempts,
+                                       int64_t took_us, ap_error *err);
 AP_MUST_CHECK ap_status ap_change_answer(const struct ap_change *change,
                                          struct ArrowArrayStream *out, ap_error *err);
 /* Parse, resolve, prune and bind the composed text. */

@@ -174,7 +174,7 @@ static ap_status compose_rows(const struct ap_change *change,
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static bool reads_itself(const struct ap_change *change) {
+bool ap_change_reads_itself(const struct ap_change *change) {
   const struct ap_choices *choices = ap_query_prepared_choices(change->prepared);
   for (uint32_t i = 0; i < choices->count; ++i) {
     const struct ap_resolved *item = choices->items[i].resolved;
@@ -254,6 +254,6 @@ ap_status ap_change_insert(struct ap_change *change, ap_error *err) {
   if (status == AP_OK) status = ap_change_write_rows(change, &insert, err);
   ap_change_close_rows(change);
   if (status != AP_OK) return status;
-  change->reads_all = reads_itself(change);
+  change->reads_all = ap_change_reads_itself(change);
   return change->spec->overwrites ? ap_change_remove_all(change, err) : AP_OK;
 }

@@ -112,13 +112,11 @@ static ap_status check_existing(struct ap_node *node, const struct ap_frame_requ
 
 /* ---- creating -------------------------------------------------------------------------------- */
 
-static ap_status create_ledger(struct ap_node *node, const struct ap_frame_request *request,
-                               struct ap_text location, struct ap_arena *arena, ap_error *err) {
+ap_status ap_frame_define_table(const struct ap_frame_request *request, struct ap_arena *arena,
+                                struct ap_table_definition *out_definition, ap_error *err) {
   uint32_t *partition_columns = NULL;
   AP_TRY(find_partition_columns(request, arena, &partition_columns, err));
-  struct ap_ledger *ledger = NULL;
-  AP_TRY(ap_node_open_ledger(node, location, &ledger, err));
-  const struct ap_table_definition definition = {
+  *out_definition = (struct ap_table_definition){
       .schema = request->schema,
       .partition_columns = partition_columns,
       .partition_column_count = request->partition_by_count,
@@ -129,6 +127,15 @@ static ap_status create_ledger(struct ap_node *node, const struct ap_frame_reque
       .alterations = request->alterations,
       .alteration_count = request->alteration_count,
   };
+  return AP_OK;
+}
+
+static ap_status create_ledger(struct ap_node *node, const struct ap_frame_request *request,
+                               struct ap_text location, struct ap_arena *arena, ap_error *err) {
+  struct ap_table_definition definition;
+  struct ap_ledger *ledger = NULL;
+  AP_TRY(ap_frame_define_table(request, arena, &definition, err));
+  AP_TRY(ap_node_open_ledger(node, location, &ledger, err));
   ap_status status = ap_ledger_create_table(ledger, &definition, err);
   ap_ledger_close(ledger);
   return status;

@@ -28,6 +28,12 @@ struct ap_frame_request {
   void *fill_context;
 };
 
+/* What the ledger is told of it. Arena memory; the request's texts stay its own. */
+AP_MUST_CHECK ap_status ap_frame_define_table(const struct ap_frame_request *request,
+                                              struct ap_arena *arena,
+                                              struct ap_table_definition *out_definition,
+                                              ap_error *err);
+
 /* The ledger is written first, then the name is entered, so that a name never leads nowhere. */
 AP_MUST_CHECK ap_status ap_frame_define(struct ap_node *node,
                                         const struct ap_frame_request *request, ap_error *err);

@@ -8,6 +8,7 @@
 #include "base/assert.h"
 #include "base/limits.h"
 #include "execute/definition.h"
+#include "execute/replace.h"
 #include "execute/report.h"
 
 #include <string.h>
@@ -231,6 +232,26 @@ static ap_status parse_columns(const struct ap_statement_run *run, struct ap_sch
   return AP_OK;
 }
 
+/* With OR REPLACE, whichever there is to do: others may create and drop the frame meanwhile. */
+static ap_status define_frame(const struct ap_statement_run *run,
+                              const struct ap_frame_request *request, bool *out_replaced,
+                              ap_error *err) {
+  struct ap_node *node = run->session->node;
+  for (int i = 0; i < AP_CHANGE_ATTEMPTS_MAX; ++i) {
+    ap_error missing = {0};
+    ap_error_clear(err);
+    ap_status status =
+        run->statement->or_replace ? ap_frame_replace(node, request, &missing) : AP_NOT_FOUND;
+    *out_replaced = status == AP_OK;
+    if (status != AP_OK && status != AP_NOT_FOUND && err != NULL) *err = missing;
+    if (status != AP_NOT_FOUND) return status;
+    status = ap_frame_define(node, request, err);
+    if (status != AP_ALREADY_EXISTS || !run->statement->or_replace) return status;
+  }
+  return AP_FAIL(err, AP_CONFLICT, "frame %.*s is being created and dropped by others",
+                 AP_TEXT_ARG(request->name));
+}
+
 static ap_status create_frame(struct ap_statement_run *run, struct ArrowArrayStream *out,
                               ap_error *err) {
   const struct ap_statement *statement = run->statement;
@@ -244,9 +265,11 @@ static ap_status create_frame(struct ap_statement_run *run, struct ArrowArrayStr
   AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
   AP_TRY(parse_columns(run, &schema, err));
   AP_TRY(ap_run_read_rules(run, &request, err));
-  AP_TRY(ap_frame_define(run->session->node, &request, err));
-  return ap_answer_message(out, err, "created frame %.*s.%.*s.%.*s", AP_TEXT_ARG(request.hive),
-                           AP_TEXT_ARG(request.box), AP_TEXT_ARG(request.name));
+  bool replaced = false;
+  AP_TRY(define_frame(run, &request, &replaced, err));
+  return ap_answer_message(out, err, "%s frame %.*s.%.*s.%.*s", replaced ? "replaced" : "created",
+                           AP_TEXT_ARG(request.hive), AP_TEXT_ARG(request.box),
+                           AP_TEXT_ARG(request.name));
 }
 
 ap_status ap_run_create(struct ap_statement_run *run, struct ArrowArrayStream *out, ap_error *err) {

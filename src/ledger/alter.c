@@ -429,10 +429,41 @@ ap_status ap_alter_apply(struct ap_arena *arena, struct ap_random *random,
   return ap_protocol_upgrade(arena, protocol_json, *out_metadata_json, out_protocol_json, err);
 }
 
+/* What a table keeps of the one whose place it takes. */
+static ap_status inherit(struct ap_table_edit *edit, const struct ap_table *before, ap_error *err) {
+  static const char *const commits[] = {"delta.enableInCommitTimestamps",
+                                        "delta.inCommitTimestampEnablementVersion",
+                                        "delta.inCommitTimestampEnablementTimestamp"};
+  struct ap_text last = ap_table_property(before, "delta.columnMapping.maxColumnId");
+  bool had = ap_table_property_bool(before, commits[0], false);
+  struct ap_text wish = ap_table_edit_property(edit, commits[0]);
+  if (last.size > 0 && ap_table_edit_is_mapped(edit) &&
+      !ap_table_edit_set_property(edit, AP_TEXT("delta.columnMapping.maxColumnId"), last)) {
+    return AP_FAIL_MEMORY(err);
+  }
+  if (!had && wish.size > 0 && !ap_text_equal_ignoring_case(wish, AP_TEXT("false"))) {
+    ap_status status = AP_FAIL(err, AP_UNSUPPORTED,
+                               "timestamps in commits are for new frames: '%s' cannot be turned on "
+                               "by replacing one",
+                               commits[0]);
+    ap_error_hint(err, "drop the frame first, or leave the property out");
+    return status;
+  }
+  for (size_t i = 0; had && wish.size == 0 && i < sizeof(commits) / sizeof(commits[0]); i++) {
+    struct ap_text value = ap_table_property(before, commits[i]);
+    if (value.size == 0) continue;
+    if (!ap_table_edit_set_property(edit, ap_text_of(commits[i]), value)) {
+      return AP_FAIL_MEMORY(err);
+    }
+  }
+  return AP_OK;
+}
+
 ap_status ap_alter_apply_new(struct ap_arena *arena, struct ap_random *random,
-                             struct ap_text metadata_json, const struct ap_alteration *alterations,
-                             uint32_t count, struct ap_text *out_protocol_json,
-                             struct ap_text *out_metadata_json, ap_error *err) {
+                             const struct ap_table *before, struct ap_text metadata_json,
+                             const struct ap_alteration *alterations, uint32_t count,
+                             struct ap_text *out_protocol_json, struct ap_text *out_metadata_json,
+                             ap_error *err) {
   struct ap_table_edit edit;
   AP_TRY(ap_table_edit_open(&edit, arena, random, metadata_json, err));
   edit.is_new = true;
@@ -441,9 +472,11 @@ ap_status ap_alter_apply_new(struct ap_arena *arena, struct ap_random *random,
     const struct ap_property property = {member->name, member->value.text};
     AP_TRY(ap_property_check(&property, err));
   }
+  if (before) AP_TRY(inherit(&edit, before, err));
   for (uint32_t i = 0; i < count; i++) AP_TRY(apply(&edit, &alterations[i], err));
   if (ap_table_edit_is_mapped(&edit)) AP_TRY(ap_table_edit_map_all(&edit, false, err));
   AP_TRY(ap_table_edit_close(&edit, out_metadata_json, err));
-  return ap_protocol_upgrade(arena, (struct ap_text){NULL, 0}, *out_metadata_json,
-                             out_protocol_json, err);
+  *out_protocol_json = (struct ap_text){NULL, 0};
+  return ap_protocol_upgrade(arena, before ? before->protocol_json : (struct ap_text){NULL, 0},
+                             *out_metadata_json, out_protocol_json, err);
 }

@@ -15,6 +15,8 @@
 
 #include "ledger/ledger.h"
 
+struct ap_table; /* ledger/table.h */
+
 /* The names from the top level down: {"s", "x"}. Lists go by "element", maps by "key", "value". */
 struct ap_column_path {
   const struct ap_text *parts;
@@ -93,8 +95,11 @@ AP_MUST_CHECK ap_status ap_alter_apply(struct ap_arena *arena, struct ap_random 
                                        struct ap_text *out_metadata_json, ap_error *err);
 
 /* The actions of a table that is being made: the metaData of its plain columns with the alterations
- * done to it, and column mapping when its properties ask for it. */
+ * done to it, and column mapping when its properties ask for it. before: the table whose place it
+ * takes (NULL: none): columns' ids go on from its own, timestamps in commits stay, the protocol
+ * grows from its own and is empty when it stays. */
 AP_MUST_CHECK ap_status ap_alter_apply_new(struct ap_arena *arena, struct ap_random *random,
+                                           const struct ap_table *before,
                                            struct ap_text metadata_json,
                                            const struct ap_alteration *alterations, uint32_t count,
                                            struct ap_text *out_protocol_json,

@@ -42,6 +42,7 @@ static ap_status check_commit(const struct ap_commit *commit, ap_error *err) {
   AP_ASSERT(commit->kind == AP_COMMIT_REWRITE ||
             (commit->removed_cell_count == 0 && !commit->same_rows));
   AP_ASSERT((commit->kind == AP_COMMIT_ALTER) == (commit->alteration != NULL));
+  AP_ASSERT(commit->kind != AP_COMMIT_REPLACE || (commit->base && commit->operation.size > 0));
   AP_ASSERT(commit->kind != AP_COMMIT_ALTER || commit->add_count == 0);
   if (!ap_text_is_utf8(commit->app_id) || !ap_text_is_utf8(commit->predicate) ||
       !ap_text_is_utf8(commit->user_metadata) ||
@@ -57,7 +58,7 @@ static ap_status check_commit(const struct ap_commit *commit, ap_error *err) {
 }
 
 static bool takes_rows_away(const struct ap_commit *commit) {
-  if (commit->kind == AP_COMMIT_OVERWRITE) return true;
+  if (commit->kind == AP_COMMIT_OVERWRITE || commit->kind == AP_COMMIT_REPLACE) return true;
   return commit->kind == AP_COMMIT_REWRITE && commit->removed_cell_count > 0 && !commit->same_rows;
 }
 
@@ -95,12 +96,36 @@ static ap_status check_shape(const struct attempt *attempt, ap_error *err) {
   return AP_OK;
 }
 
+/* Is this snapshot's table the one that the replacement was made from, and where rows of it were
+ * read, are they all? */
+static ap_status check_replaced(const struct attempt *attempt, ap_error *err) {
+  const struct ap_snapshot *base = attempt->commit->base;
+  const struct ap_snapshot *shown = &attempt->snapshot->shown;
+  const struct ap_table *before = ap_snapshot_full_of(attempt->commit->base)->table;
+  const struct ap_table *now = attempt->snapshot->table;
+  bool same = ap_text_equal(before->metadata_json, now->metadata_json) &&
+              ap_text_equal(before->protocol_json, now->protocol_json);
+  if (same && (!attempt->commit->reads_all || base->version == shown->version)) return AP_OK;
+  ap_status status = AP_FAIL(err, AP_CONFLICT,
+                             "'%.*s' was %s between version %" PRId64
+                             ", which was to be replaced, and version "
+                             "%" PRId64,
+                             AP_TEXT_ARG(attempt->source->prefix), same ? "changed" : "altered",
+                             base->version, shown->version);
+  ap_error_hint(err, "run the statement again: it then reads the latest version");
+  return status;
+}
+
 /* May the commit land on this snapshot? */
 static ap_status check_base(const struct attempt *attempt, ap_error *err) {
   const struct ap_snapshot *shown = &attempt->snapshot->shown;
   const struct ap_table *table = attempt->snapshot->table;
   struct ap_text prefix = attempt->source->prefix;
-  if (attempt->commit->kind != AP_COMMIT_ALTER) AP_TRY(check_shape(attempt, err));
+  if (attempt->commit->kind == AP_COMMIT_REPLACE) {
+    AP_TRY(check_replaced(attempt, err));
+  } else if (attempt->commit->kind != AP_COMMIT_ALTER) {
+    AP_TRY(check_shape(attempt, err));
+  }
   AP_TRY(ap_features_check_write(table, err));
   if (takes_rows_away(attempt->commit) && ap_features_append_only(table)) {
     return AP_FAIL(err, AP_UNSUPPORTED,
@@ -300,6 +325,17 @@ static ap_status leave_open(ap_status status, ap_error *err) {
                  last.message);
 }
 
+/* The actions that the replacement was planned with. */
+static void take_replacement(struct attempt *attempt) {
+  const struct ap_table *after = ap_snapshot_full_of(attempt->commit->replacement)->table;
+  const struct ap_table *before = ap_snapshot_full_of(attempt->commit->base)->table;
+  AP_ASSERT(attempt->commit->kind == AP_COMMIT_REPLACE);
+  attempt->metadata_json = after->metadata_json;
+  if (!ap_text_equal(before->protocol_json, after->protocol_json)) {
+    attempt->protocol_json = after->protocol_json;
+  }
+}
+
 ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_full *base,
                         const struct ap_commit *commit, struct ap_commit_result *out_result,
                         struct ap_snapshot_full **out_snapshot, ap_error *err) {
@@ -317,7 +353,12 @@ ap_status ap_commit_run(const struct ap_log_source *source, struct ap_snapshot_f
   ap_buffer_init(&attempt.body, allocator);
   ap_arena_init(&attempt.arena, allocator);
   ap_random_uuid(source->env->random, attempt.txn_id);
-  ap_status status = ap_commit_text_adds(&attempt.adds, &base->shown, commit,
+  const struct ap_snapshot *written_for = &base->shown;
+  if (commit->replacement) {
+    written_for = commit->replacement;
+    take_replacement(&attempt);
+  }
+  ap_status status = ap_commit_text_adds(&attempt.adds, written_for, commit,
                                          ap_clock_wall_ms(source->env->clock), err);
   if (status == AP_OK) status = run_attempts(&attempt, out_result, &was_put, err);
   if (status != AP_OK && attempt.outcome_unknown) status = leave_open(status, err);
@@ -348,6 +389,35 @@ static ap_status replay_body(const struct attempt *attempt, int64_t now_ms,
                        ap_buffer_text(&attempt->body), now_ms, "a commit to come", err);
   if (status == AP_OK) status = ap_replay_finish(&replay, now_ms, out_snapshot, err);
   ap_replay_deinit(&replay);
+  return status;
+}
+
+/* What the table is once it is replaced: the definition's lines, replayed on top of base with all
+ * cells removed. */
+ap_status ap_commit_plan_replacement(const struct ap_log_source *source,
+                                     struct ap_snapshot_full *base,
+                                     const struct ap_table_definition *definition,
+                                     struct ap_snapshot_full **out_snapshot, ap_error *err) {
+  struct ap_commit commit = {
+      .kind = AP_COMMIT_REPLACE, .base = &base->shown, .operation = AP_TEXT("REPLACE TABLE")};
+  struct attempt attempt = {.source = source, .commit = &commit, .snapshot = base};
+  int64_t now_ms = ap_clock_wall_ms(source->env->clock);
+  struct ap_buffer lines;
+  AP_TRY(check_base(&attempt, err));
+  ap_buffer_init(&lines, source->env->allocator);
+  ap_buffer_init(&attempt.adds, source->env->allocator);
+  ap_buffer_init(&attempt.body, source->env->allocator);
+  ap_random_uuid(source->env->random, attempt.txn_id);
+  ap_status status = ap_table_append_definition(&lines, definition, base->table,
+                                                source->env->random, base->table->id, now_ms, err);
+  if (status == AP_OK) {
+    commit.action_lines = ap_buffer_text(&lines);
+    status = build_body(&attempt, err);
+  }
+  if (status == AP_OK) status = replay_body(&attempt, now_ms, out_snapshot, err);
+  ap_buffer_deinit(&attempt.body);
+  ap_buffer_deinit(&attempt.adds);
+  ap_buffer_deinit(&lines);
   return status;
 }
 
@@ -457,8 +527,8 @@ ap_status ap_commit_create(const struct ap_log_source *source,
   ap_random_uuid(source->env->random, txn_id);
   ap_buffer_init(&body, source->env->allocator);
   ap_buffer_init(&table, source->env->allocator);
-  ap_status status =
-      ap_table_append_definition(&table, definition, source->env->random, table_id, now_ms, err);
+  ap_status status = ap_table_append_definition(&table, definition, NULL, source->env->random,
+                                                ap_text_of(table_id), now_ms, err);
   if (status == AP_OK) status = check_nothing_there(source, err);
   if (status == AP_OK) {
     ap_commit_text_create_info(&body, definition, txn_id, now_ms);

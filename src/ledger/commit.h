@@ -23,6 +23,14 @@ AP_MUST_CHECK ap_status ap_commit_run(const struct ap_log_source *source,
                                       struct ap_commit_result *out_result,
                                       struct ap_snapshot_full **out_snapshot, ap_error *err);
 
+/* The snapshot that a table of this definition in the place of base would be, without cells;
+ * nothing is written. */
+AP_MUST_CHECK ap_status ap_commit_plan_replacement(const struct ap_log_source *source,
+                                                   struct ap_snapshot_full *base,
+                                                   const struct ap_table_definition *definition,
+                                                   struct ap_snapshot_full **out_snapshot,
+                                                   ap_error *err);
+
 /* The snapshot that the commit, a REWRITE, would make of its base; nothing is written. */
 AP_MUST_CHECK ap_status ap_commit_preview(const struct ap_log_source *source,
                                           const struct ap_commit *commit,

@@ -311,7 +311,7 @@ static void member_metrics(struct ap_json_writer *writer, const struct ap_commit
   member_number_text(writer, "numFiles", commit->add_count);
   member_number_text(writer, "numOutputRows", rows);
   member_number_text(writer, "numOutputBytes", bytes);
-  if (commit->kind == AP_COMMIT_OVERWRITE) {
+  if (commit->kind == AP_COMMIT_OVERWRITE || commit->kind == AP_COMMIT_REPLACE) {
     member_number_text(writer, "numRemovedFiles", totals->removed_count);
     member_number_text(writer, "numRemovedBytes", totals->removed_bytes);
   }

@@ -219,7 +219,7 @@ ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *com
                            struct ap_commit_result *out_result, ap_error *err) {
   struct ap_snapshot_full *base = NULL;
   struct ap_snapshot_full *after = NULL;
-  if (commit->kind == AP_COMMIT_REWRITE) {
+  if (commit->kind == AP_COMMIT_REWRITE || commit->kind == AP_COMMIT_REPLACE) {
     AP_TRY(follow_base(ledger, ap_snapshot_full_of(commit->base), &base, err));
   } else {
     AP_TRY(refresh(ledger, &base, err));
@@ -242,6 +242,16 @@ ap_status ap_ledger_alter(struct ap_ledger *ledger, const struct ap_alteration *
   struct ap_commit_result result;
   AP_TRY(ap_ledger_commit(ledger, &commit, &result, err));
   *out_result = (struct ap_alter_result){.version = result.version, .changed = !result.skipped};
+  return AP_OK;
+}
+
+ap_status ap_ledger_plan_replacement(struct ap_ledger *ledger, struct ap_snapshot *base,
+                                     const struct ap_table_definition *definition,
+                                     struct ap_snapshot **out_snapshot, ap_error *err) {
+  struct ap_snapshot_full *after = NULL;
+  AP_TRY(ap_commit_plan_replacement(&ledger->source, ap_snapshot_full_of(base), definition, &after,
+                                    err));
+  *out_snapshot = &after->shown;
   return AP_OK;
 }
 

@@ -113,6 +113,8 @@ enum ap_commit_kind {
   AP_COMMIT_REWRITE,   /* removes the cells listed, on condition that nobody has changed since what
                           the statement read */
   AP_COMMIT_ALTER,     /* changes what the table is, by `alteration`; no cells */
+  AP_COMMIT_REPLACE,   /* another table in its place: removes every cell of the version it lands on;
+                          see ap_ledger_plan_replacement */
 };
 
 struct ap_commit {
@@ -157,6 +159,9 @@ struct ap_commit {
   int64_t app_version;
   struct ap_text user_metadata;           /* may be empty */
   const struct ap_alteration *alteration; /* ALTER: see ap_ledger_alter */
+  struct ap_snapshot *replacement;        /* REPLACE: as planned on base; the adds are its cells.
+                                             Who has altered the table since is a conflict; with
+                                             reads_all any commit since is */
 };
 
 struct ap_commit_result {
@@ -173,6 +178,16 @@ struct ap_commit_result {
  * overwrite), store errors. On AP_OUTCOME_UNKNOWN the commit may or may not be there. */
 AP_MUST_CHECK ap_status ap_ledger_commit(struct ap_ledger *ledger, const struct ap_commit *commit,
                                          struct ap_commit_result *out_result, ap_error *err);
+
+/* What the frame would be with another definition in its place, one version on: without cells, its
+ * id and protocol kept, its timestamps in commits too. Nothing is written. Cells are made for that
+ * snapshot and committed with AP_COMMIT_REPLACE. Errors as ap_ledger_create_table; AP_UNSUPPORTED
+ * when nothing may be removed (delta.appendOnly). */
+AP_MUST_CHECK ap_status ap_ledger_plan_replacement(struct ap_ledger *ledger,
+                                                   struct ap_snapshot *base,
+                                                   const struct ap_table_definition *definition,
+                                                   struct ap_snapshot **out_snapshot,
+                                                   ap_error *err);
 
 /* What the frame would be if the commit, a REWRITE, were the version after its base: nothing is
  * written, and nobody else sees it. */

@@ -357,10 +357,10 @@ static ap_status check_definition(const struct ap_table_definition *definition, 
 }
 
 static void append_metadata(struct ap_json_writer *writer,
-                            const struct ap_table_definition *definition, const char *table_id,
+                            const struct ap_table_definition *definition, struct ap_text table_id,
                             struct ap_text schema, int64_t created_ms) {
   ap_json_begin_object(writer);
-  ap_json_member_string(writer, "id", ap_text_of(table_id));
+  ap_json_member_string(writer, "id", table_id);
   if (definition->name.size) ap_json_member_string(writer, "name", definition->name);
   if (definition->description.size) {
     ap_json_member_string(writer, "description", definition->description);
@@ -387,15 +387,19 @@ static void append_metadata(struct ap_json_writer *writer,
 
 /* Both actions from the metaData of the plain columns. */
 static ap_status append_actions(struct ap_buffer *out, const struct ap_table_definition *definition,
-                                struct ap_random *random, struct ap_text plain, ap_error *err) {
+                                const struct ap_table *before, struct ap_random *random,
+                                struct ap_text plain, ap_error *err) {
   struct ap_arena arena;
   struct ap_text protocol;
   struct ap_text metadata;
   struct ap_table *table = NULL;
   ap_arena_init(&arena, out->allocator);
-  ap_status status = ap_alter_apply_new(&arena, random, plain, definition->alterations,
+  ap_status status = ap_alter_apply_new(&arena, random, before, plain, definition->alterations,
                                         definition->alteration_count, &protocol, &metadata, err);
-  if (status == AP_OK) status = ap_table_create(out->allocator, protocol, metadata, &table, err);
+  if (status == AP_OK) {
+    struct ap_text in_force = protocol.size > 0 || !before ? protocol : before->protocol_json;
+    status = ap_table_create(out->allocator, in_force, metadata, &table, err);
+  }
   if (status == AP_OK) status = ap_features_check_write(table, err);
   ap_table_release(table);
   if (status == AP_OK) {
@@ -409,8 +413,8 @@ static ap_status append_actions(struct ap_buffer *out, const struct ap_table_def
 
 ap_status ap_table_append_definition(struct ap_buffer *out,
                                      const struct ap_table_definition *definition,
-                                     struct ap_random *random, const char *table_id,
-                                     int64_t created_ms, ap_error *err) {
+                                     const struct ap_table *before, struct ap_random *random,
+                                     struct ap_text table_id, int64_t created_ms, ap_error *err) {
   AP_TRY(check_definition(definition, err));
   struct ap_buffer schema;
   struct ap_buffer plain;
@@ -423,7 +427,7 @@ ap_status ap_table_append_definition(struct ap_buffer *out,
   ap_status status = ap_buffer_check(&schema, err);
   if (status == AP_OK) status = ap_buffer_check(&plain, err);
   if (status == AP_OK) {
-    status = append_actions(out, definition, random, ap_buffer_text(&plain), err);
+    status = append_actions(out, definition, before, random, ap_buffer_text(&plain), err);
   }
   ap_buffer_deinit(&plain);
   ap_buffer_deinit(&schema);

@@ -64,10 +64,13 @@ bool ap_table_same_partitioning(const struct ap_table *a, const struct ap_table 
  * for rows are the same. */
 bool ap_table_same_shape(const struct ap_table *a, const struct ap_table *b);
 
-/* Check a definition and append the texts of version 0's protocol and metaData lines. */
+/* Check a definition and append the texts of version 0's protocol and metaData lines; before: of
+ * the version that replaces that table (NULL: none), where the protocol's line may be left out. */
 AP_MUST_CHECK ap_status ap_table_append_definition(struct ap_buffer *out,
                                                    const struct ap_table_definition *definition,
-                                                   struct ap_random *random, const char *table_id,
-                                                   int64_t created_ms, ap_error *err);
+                                                   const struct ap_table *before,
+                                                   struct ap_random *random,
+                                                   struct ap_text table_id, int64_t created_ms,
+                                                   ap_error *err);
 
 #endif

@@ -137,7 +137,7 @@ struct ap_statement {
   uint32_t option_count;
   bool if_exists;      /* DROP */
   bool if_not_exists;  /* CREATE */
-  bool or_replace;     /* CREATE VIEW */
+  bool or_replace;     /* CREATE FRAME, CREATE VIEW */
   bool cascade;        /* DROP */
   struct ap_text like; /* SHOW ... LIKE 'pattern'; empty: none */
   const struct ap_statement_column *columns;

@@ -315,7 +315,19 @@ void ap_parser_take_if_exists(struct ap_statement_parser *parser) {
   parser->statement->if_exists = true;
 }
 
-/* CREATE HIVE | BOX | FRAME [IF NOT EXISTS] name [(columns) clauses] */
+/* OR REPLACE before FRAME: nothing else can be replaced. */
+static void take_or_replace_frame(struct ap_statement_parser *parser) {
+  if (!ap_token_is(ap_parser_peek(parser), "OR") ||
+      !ap_token_is(ap_parser_peek_at(parser, 1), "REPLACE") ||
+      object_of(ap_parser_peek_at(parser, 2), false) != OBJECT_FRAME) {
+    return;
+  }
+  ap_parser_take(parser);
+  ap_parser_take(parser);
+  parser->statement->or_replace = true;
+}
+
+/* CREATE HIVE | BOX | [OR REPLACE] FRAME [IF NOT EXISTS] name [(columns) clauses] */
 ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   static const enum ap_statement_kind kinds[] = {
       [OBJECT_HIVE] = AP_STATEMENT_CREATE_HIVE,
@@ -330,13 +342,14 @@ ap_status ap_statement_parse_create(struct ap_statement_parser *parser) {
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
   if (ap_statement_is_create_view(parser)) return ap_statement_parse_create_view(parser);
+  take_or_replace_frame(parser);
   bool refused;
   AP_TRY(take_refused_object(parser, &refused));
   if (refused) return AP_OK;
   enum object object;
   AP_TRY(take_object_word(parser, &object));
   statement->kind = kinds[object];
-  AP_TRY(ap_parser_take_if_not_exists(parser));
+  if (!statement->or_replace) AP_TRY(ap_parser_take_if_not_exists(parser));
   AP_TRY(ap_parser_take_name(parser, (uint32_t)object, what[object], &statement->name));
   if (object == OBJECT_FRAME) {
     AP_TRY(is_create_as(parser) ? take_frame_as(parser) : take_frame(parser));
