@@ -35,12 +35,13 @@ def test_a_version_of_a_frame(ap: Apiary, orders: apiary.Frame, name: str) -> No
         assert rows == [(version,)]
 
 
-def test_the_alias_stands_before_at(ap: Apiary, orders: apiary.Frame) -> None:
+def test_the_alias_stands_before_or_behind_at(ap: Apiary, orders: apiary.Frame) -> None:
     ask = "SELECT o.id FROM orders AS o AT (VERSION => 1)"
     assert ap.sql(ask).fetchall() == [(1,)]
     assert ap.sql(ask.replace(" AS ", " ")).fetchall() == [(1,)]
-    with pytest.raises(apiary.SqlSyntaxError):
-        ap.sql("SELECT o.id FROM orders AT (VERSION => 1) AS o")
+    behind = "SELECT o.id FROM orders AT (VERSION => 1) AS o"
+    assert ap.sql(behind).fetchall() == [(1,)]
+    assert ap.sql(behind.replace(" AS ", " ")).fetchall() == [(1,)]
 
 
 def test_a_frame_beside_its_own_past(ap: Apiary, orders: apiary.Frame) -> None:
