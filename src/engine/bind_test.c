@@ -362,6 +362,42 @@ static void deleted_rows_are_gone(void **state) {
   bed_close(&bed);
 }
 
+/* The engine takes partitions that it rules out off its list of files; their rows keep their
+ * places. */
+static void places_of_partitions_that_the_engine_leaves_out(void **state) {
+  (void)state;
+  static const char *const columns[][2] = {{"p", "int32"}, {"v", "int64"}};
+  struct bed bed;
+  bed_open(&bed);
+  struct bed_frame frame;
+  bed_frame_init(&bed, &frame, columns, COUNT(columns));
+  frame.partition_columns[0] = 0;
+  frame.partition_count = 1;
+  bed_append(&bed, &frame, "SELECT 1::INTEGER p, i v FROM range(3) t(i)");
+  bed_append(&bed, &frame, "SELECT 2::INTEGER p, 10 + i v FROM range(3) t(i)");
+  bed_append(&bed, &frame, "SELECT 3::INTEGER p, 20 + i v FROM range(3) t(i)");
+  static const char where[] = "FROM w.s.orders WHERE p + 0 > 2 ORDER BY 1";
+  struct ap_frame_binding binding = bed_binding(&frame);
+  const uint64_t first[] = {0};
+  const uint64_t third[] = {1, 2};
+  const uint64_t *rows[] = {first, NULL, third};
+  const uint64_t counts[] = {1, 0, 2};
+  binding.deleted_rows = rows;
+  binding.deleted_row_counts = counts;
+  struct ap_chamber *chamber = bed_chamber(&bed);
+  check_ok(ap_chamber_bind_frame(chamber, &binding, &bed.err), &bed.err);
+  char *ask = ap_arena_format(&bed.arena, "SELECT v %s", where);
+  assert_string_equal(bed_query_in(&bed, chamber, ask), "20\n");
+  binding.shows_places = true;
+  chamber = bed_chamber(&bed);
+  check_ok(ap_chamber_bind_frame(chamber, &binding, &bed.err), &bed.err);
+  ask = ap_arena_format(&bed.arena, "SELECT v, \"" AP_PLACE_FILE "\", \"" AP_PLACE_ROW "\" %s",
+                        where);
+  assert_string_equal(bed_query_in(&bed, chamber, ask), "20|2|0\n");
+  bed_frame_deinit(&frame);
+  bed_close(&bed);
+}
+
 /* Columns with the names of the engine's own. */
 static void columns_called_like_the_engines_own(void **state) {
   (void)state;
@@ -447,6 +483,7 @@ int main(void) {
       cmocka_unit_test(aggregates_of_one_partitioned_cell),
       cmocka_unit_test(partition_values_of_every_type),
       cmocka_unit_test(deleted_rows_are_gone),
+      cmocka_unit_test(places_of_partitions_that_the_engine_leaves_out),
       cmocka_unit_test(columns_called_like_the_engines_own),
       cmocka_unit_test(wildcards_in_paths_are_letters),
       cmocka_unit_test(broken_files_are_named),

@@ -32,6 +32,7 @@ struct ap_bound_frame {
   uint64_t schema_id;
   uint64_t physical_schema_id;
   bool map_by_id;
+  bool shows_places;
   bool complete;          /* the last binding went through */
   struct ap_cell **cells; /* retained */
   uint32_t cell_count;

@@ -149,6 +149,9 @@ ap_status ap_view_plan(const struct ap_frame_binding *binding, uint64_t number,
   if (view.one_file) view.partitions_in_paths = false;
   view.number_is_taken = has_column(binding, AP_TEXT("file_index"));
   bool counts_rows = view.has_deleted_rows || binding->shows_places;
+  /* Files that a condition over such paths rules out, one found in a join included, are taken off
+   * the engine's list before it numbers them: the numbers would be of other cells. */
+  if (counts_rows) view.partitions_in_paths = false;
   bool counts_files =
       !view.one_file &&
       ((binding->partition_column_count > 0 && !view.partitions_in_paths) || counts_rows);
