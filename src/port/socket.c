@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,14 +33,25 @@ static ap_status fail(ap_error *err, const char *what, const char *path) {
   return AP_FAIL(err, status, "%s %s: %s", what, path, strerror(reason));
 }
 
-static ap_status address_of(const char *path, struct sockaddr_un *out, ap_error *err) {
+/* '@' stands for the NUL that begins an abstract name. */
+static bool is_abstract(const char *path) {
+  return path[0] == '@';
+}
+
+static ap_status address_of(const char *path, struct sockaddr_un *out, socklen_t *out_size,
+                            ap_error *err) {
+  size_t length = strlen(path);
   memset(out, 0, sizeof *out);
   out->sun_family = AF_UNIX;
-  if (path[0] == '\0' || strlen(path) >= sizeof out->sun_path) {
+  if (length == 0 || length >= sizeof out->sun_path || strcmp(path, "@") == 0) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "the socket path '%s' must have 1 to %zu bytes", path,
                    sizeof out->sun_path - 1);
   }
-  memcpy(out->sun_path, path, strlen(path) + 1);
+  memcpy(out->sun_path, path, length + 1);
+  *out_size = sizeof *out;
+  if (!is_abstract(path)) return AP_OK;
+  out->sun_path[0] = '\0';
+  *out_size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
   return AP_OK;
 }
 
@@ -77,20 +89,24 @@ static ap_status take_lock(const char *path, int *out_lock, ap_error *err) {
 
 ap_status ap_socket_listen(const char *path, int *out_socket, int *out_lock, ap_error *err) {
   struct sockaddr_un address;
+  socklen_t size = 0;
   int lock = -1;
-  AP_TRY(address_of(path, &address, err));
-  AP_TRY(take_lock(path, &lock, err));
+  AP_TRY(address_of(path, &address, &size, err));
+  if (!is_abstract(path)) {
+    AP_TRY(take_lock(path, &lock, err));
+    (void)unlink(path);
+  }
   int listening = make_socket(SOCK_NONBLOCK);
-  (void)unlink(path);
   mode_t mask = umask(0177);
-  bool bound = listening >= 0 &&
-               bind(listening, (const struct sockaddr *)&address, sizeof address) == 0 &&
+  bool bound = listening >= 0 && bind(listening, (const struct sockaddr *)&address, size) == 0 &&
                listen(listening, 128) == 0;
+  bool taken = !bound && errno == EADDRINUSE;
   (void)umask(mask);
   if (!bound) {
-    ap_status status = fail(err, "cannot listen at", path);
+    ap_status status = taken ? AP_FAIL(err, AP_ALREADY_EXISTS, "another server serves %s", path)
+                             : fail(err, "cannot listen at", path);
     if (listening >= 0) (void)close(listening);
-    (void)close(lock);
+    if (lock >= 0) (void)close(lock);
     return status;
   }
   *out_socket = listening;
@@ -101,10 +117,12 @@ ap_status ap_socket_listen(const char *path, int *out_socket, int *out_lock, ap_
 void ap_socket_unlisten(const char *path, int socket, int lock) {
   char name[sizeof(struct sockaddr_un) + 8];
   (void)snprintf(name, sizeof name, "%s.lock", path);
-  (void)unlink(path);
-  (void)unlink(name);
+  if (!is_abstract(path)) {
+    (void)unlink(path);
+    (void)unlink(name);
+  }
   (void)close(socket);
-  (void)close(lock);
+  if (lock >= 0) (void)close(lock);
 }
 
 ap_status ap_socket_peer_of(int socket, struct ap_socket_peer *out_peer, ap_error *err) {
@@ -119,11 +137,12 @@ ap_status ap_socket_peer_of(int socket, struct ap_socket_peer *out_peer, ap_erro
 
 ap_status ap_socket_connect(const char *path, int *out_socket, ap_error *err) {
   struct sockaddr_un address;
+  socklen_t size = 0;
   struct ap_socket_peer peer = {0};
-  AP_TRY(address_of(path, &address, err));
+  AP_TRY(address_of(path, &address, &size, err));
   int made = make_socket(0);
   if (made < 0) return fail(err, "cannot make a socket for", path);
-  if (connect(made, (const struct sockaddr *)&address, sizeof address) != 0) {
+  if (connect(made, (const struct sockaddr *)&address, size) != 0) {
     ap_status status = fail(err, "cannot connect to", path);
     (void)close(made);
     return status;
@@ -263,28 +282,15 @@ int32_t ap_process_id(void) {
   return (int32_t)getpid();
 }
 
-static ap_status own_folder(const char *path, ap_error *err) {
-  struct stat found;
-  if (mkdir(path, 0700) != 0 && errno != EEXIST) return fail(err, "cannot make", path);
-  if (lstat(path, &found) != 0) return fail(err, "cannot look at", path);
-  if (S_ISDIR(found.st_mode) && found.st_uid == geteuid() && (found.st_mode & 0077) == 0) {
-    return AP_OK;
-  }
-  return AP_FAIL(err, AP_PERMISSION, "%s is no folder that only this user may enter", path);
-}
-
-ap_status ap_socket_default_path(const char *folder, const char *name, char *out, size_t size,
-                                 ap_error *err) {
+ap_status ap_socket_default_path(const char *name, char *out, size_t size, ap_error *err) {
   const char *runtime = getenv("XDG_RUNTIME_DIR");
   struct stat found;
   int length = 0;
   if (runtime != NULL && runtime[0] == '/' && stat(runtime, &found) == 0 &&
       found.st_uid == geteuid()) {
-    length = snprintf(out, size, "%s/%s", runtime, name);
+    length = snprintf(out, size, "%s/%s.sock", runtime, name);
   } else {
-    length = snprintf(out, size, "/tmp/%s-%u", folder, ap_process_user());
-    if (length > 0 && (size_t)length < size) AP_TRY(own_folder(out, err));
-    length = snprintf(out, size, "/tmp/%s-%u/%s", folder, ap_process_user(), name);
+    length = snprintf(out, size, "@%s-%u", name, ap_process_user());
   }
   if (length > 0 && (size_t)length < size) return AP_OK;
   return AP_FAIL(err, AP_INVALID_ARGUMENT, "the path of the socket %s is too long", name);

@@ -26,8 +26,10 @@ enum ap_socket_outcome {
   AP_SOCKET_CLOSED,      /* the other end is gone */
 };
 
-/* A listening socket that does not wait. A path that a dead process left is taken over; one that
- * is served is AP_ALREADY_EXISTS. *out_lock keeps the path ours: close it after the socket. */
+/* A listening socket that does not wait. "@name" is an abstract name, which nothing in the file
+ * system stands for and which goes with the process. A path that a dead process left is taken over;
+ * one that is served is AP_ALREADY_EXISTS. *out_lock (-1 for an abstract name) keeps the path ours:
+ * close it after the socket. */
 AP_MUST_CHECK ap_status ap_socket_listen(const char *path, int *out_socket, int *out_lock,
                                          ap_error *err);
 /* Remove the names that ap_socket_listen made. */
@@ -52,10 +54,10 @@ AP_MUST_CHECK ap_status ap_socket_receive(int socket, void *data, size_t capacit
                                           size_t *out_descriptor_count,
                                           enum ap_socket_outcome *out_outcome, ap_error *err);
 
-/* The path of this user's sockets: $XDG_RUNTIME_DIR/<name>, else /tmp/<folder>-<uid>/<name> in a
- * folder of mode 0700 that is made when missing; AP_PERMISSION when it is another's. */
-AP_MUST_CHECK ap_status ap_socket_default_path(const char *folder, const char *name, char *out,
-                                               size_t size, ap_error *err);
+/* The path of this user's socket of a name: $XDG_RUNTIME_DIR/<name>.sock; where there is no such
+ * folder of this user's, the abstract @<name>-<uid>. */
+AP_MUST_CHECK ap_status ap_socket_default_path(const char *name, char *out, size_t size,
+                                               ap_error *err);
 uint32_t ap_process_user(void);
 int32_t ap_process_id(void);
 
@@ -65,6 +67,10 @@ AP_MUST_CHECK ap_status ap_waiter_create(bool hears_signals, struct ap_waiter **
 void ap_waiter_destroy(struct ap_waiter *waiter); /* NULL is allowed */
 AP_MUST_CHECK ap_status ap_waiter_add(struct ap_waiter *waiter, int socket, void *context,
                                       ap_error *err);
+/* Wait for a socket that was added to be writable instead of readable, or again readable. Its end
+ * is told in either case. */
+AP_MUST_CHECK ap_status ap_waiter_turn(struct ap_waiter *waiter, int socket, void *context,
+                                       bool writable, ap_error *err);
 void ap_waiter_remove(struct ap_waiter *waiter, int socket);
 /* Contexts of sockets that have something, at most `max`, after timeout_ms at the latest.
  * *out_ended: SIGTERM or SIGINT came. */

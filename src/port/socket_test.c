@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -214,6 +215,74 @@ static void test_dead_path(void **state) {
   remove_path(path);
 }
 
+/* An abstract name: one serves it, and it is free as soon as that one is gone, however it went. */
+static void test_abstract_name(void **state) {
+  ap_error err = {0};
+  char name[64];
+  int listening = -1;
+  int lock = -1;
+  int second = -1;
+  int pipe_ends[2];
+  char byte = 0;
+  (void)state;
+  (void)snprintf(name, sizeof name, "@apiary-test-%d", (int)ap_process_id());
+  assert_int_equal(ap_socket_connect(name, &second, &err), AP_NOT_FOUND);
+  assert_int_equal(pipe(pipe_ends), 0);
+  pid_t child = fork();
+  if (child == 0) {
+    bool heard = ap_socket_listen(name, &listening, &lock, &err) == AP_OK &&
+                 write(pipe_ends[1], "x", 1) == 1;
+    while (heard) (void)pause();
+    _exit(1);
+  }
+  assert_int_equal(read(pipe_ends[0], &byte, 1), 1);
+  assert_int_equal(ap_socket_listen(name, &listening, &lock, &err), AP_ALREADY_EXISTS);
+  assert_int_equal(ap_socket_connect(name, &second, &err), AP_OK);
+  ap_descriptor_close(second);
+  assert_int_equal(kill(child, SIGKILL), 0);
+  assert_int_equal(status_of(child), 1000 + SIGKILL);
+  assert_int_equal(ap_socket_listen(name, &listening, &lock, &err), AP_OK);
+  assert_int_equal(lock, -1);
+  ap_socket_unlisten(name, listening, lock);
+  assert_int_equal(ap_socket_connect("@", &second, &err), AP_INVALID_ARGUMENT);
+  ap_descriptor_close(pipe_ends[0]);
+  ap_descriptor_close(pipe_ends[1]);
+}
+
+/* A full socket is told when it can take more. */
+static void test_waiting_to_write(void **state) {
+  ap_error err = {0};
+  int ends[2];
+  char packet[4096] = "";
+  struct ap_waiter *waiter = NULL;
+  enum ap_socket_outcome outcome = AP_SOCKET_DONE;
+  void *found[1];
+  size_t count = 0;
+  bool ended = false;
+  (void)state;
+  assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, ends), 0);
+  assert_int_equal(ap_waiter_create(false, &waiter, &err), AP_OK);
+  assert_int_equal(ap_waiter_add(waiter, ends[0], ends, &err), AP_OK);
+  while (outcome == AP_SOCKET_DONE) {
+    assert_int_equal(ap_socket_send(ends[0], packet, sizeof packet, NULL, 0, &outcome, &err),
+                     AP_OK);
+  }
+  assert_int_equal(outcome, AP_SOCKET_WOULD_BLOCK);
+  assert_int_equal(ap_waiter_turn(waiter, ends[0], ends, true, &err), AP_OK);
+  assert_int_equal(ap_waiter_wait(waiter, 0, found, 1, &count, &ended, &err), AP_OK);
+  assert_int_equal(count, 0);
+  while (recv(ends[1], packet, sizeof packet, 0) > 0) continue;
+  assert_int_equal(ap_waiter_wait(waiter, 10000, found, 1, &count, &ended, &err), AP_OK);
+  assert_int_equal(count, 1);
+  assert_ptr_equal(found[0], ends);
+  assert_int_equal(ap_waiter_turn(waiter, ends[0], ends, false, &err), AP_OK);
+  assert_int_equal(ap_waiter_wait(waiter, 0, found, 1, &count, &ended, &err), AP_OK);
+  assert_int_equal(count, 0);
+  ap_waiter_destroy(waiter);
+  ap_descriptor_close(ends[0]);
+  ap_descriptor_close(ends[1]);
+}
+
 /* Many begin and end at once: never do two serve the path, and nothing is left at the end. */
 static int compete(const char *path, const char *mark) {
   for (int round = 0; round < 3000; round++) {
@@ -255,10 +324,13 @@ static void test_paths(void **state) {
   assert_non_null(mkdtemp(folder));
   (void)snprintf(want, sizeof want, "%s/x.sock", folder);
   assert_int_equal(setenv("XDG_RUNTIME_DIR", folder, 1), 0);
-  assert_int_equal(ap_socket_default_path("test", "x.sock", path, sizeof path, &err), AP_OK);
+  assert_int_equal(ap_socket_default_path("x", path, sizeof path, &err), AP_OK);
   assert_string_equal(path, want);
-  assert_int_equal(ap_socket_default_path("test", "x.sock", path, 5, &err), AP_INVALID_ARGUMENT);
+  assert_int_equal(ap_socket_default_path("x", path, 5, &err), AP_INVALID_ARGUMENT);
   assert_int_equal(unsetenv("XDG_RUNTIME_DIR"), 0);
+  (void)snprintf(want, sizeof want, "@x-%u", ap_process_user());
+  assert_int_equal(ap_socket_default_path("x", path, sizeof path, &err), AP_OK);
+  assert_string_equal(path, want);
   assert_int_equal(rmdir(folder), 0);
   char name[200];
   memset(name, 'n', sizeof name - 1);
@@ -270,7 +342,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_read_only),          cmocka_unit_test(test_memory_that_may_shrink),
       cmocka_unit_test(test_descriptors_travel), cmocka_unit_test(test_dead_path),
-      cmocka_unit_test(test_one_serves),         cmocka_unit_test(test_paths),
+      cmocka_unit_test(test_one_serves),         cmocka_unit_test(test_abstract_name),
+      cmocka_unit_test(test_waiting_to_write),   cmocka_unit_test(test_paths),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

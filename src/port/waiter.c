@@ -67,6 +67,13 @@ ap_status ap_waiter_add(struct ap_waiter *waiter, int socket, void *context, ap_
   return AP_FAIL(err, AP_IO, "cannot wait for a socket: %s", strerror(errno));
 }
 
+ap_status ap_waiter_turn(struct ap_waiter *waiter, int socket, void *context, bool writable,
+                         ap_error *err) {
+  struct epoll_event event = {.events = writable ? EPOLLOUT : EPOLLIN, .data = {.ptr = context}};
+  if (epoll_ctl(waiter->poll, EPOLL_CTL_MOD, socket, &event) == 0) return AP_OK;
+  return AP_FAIL(err, AP_IO, "cannot wait for a socket: %s", strerror(errno));
+}
+
 void ap_waiter_remove(struct ap_waiter *waiter, int socket) {
   struct epoll_event event = {0};
   (void)epoll_ctl(waiter->poll, EPOLL_CTL_DEL, socket, &event);

@@ -3,6 +3,9 @@
  * What clients and the server of the shelf say to each other: one packet of a SOCK_SEQPACKET socket
  * for each request, answer and event. Pure: bytes to structs and back; no I/O. Thread: any.
  *
+ * The socket is the one asked for, else $ARROWSHELF_SOCKET, else ap_socket_default_path of
+ * "arrowshelf". Each end checks that the other is of its own user (or, of the server, root).
+ *
  * A packet is 64 bytes of header, then its extents of 16 bytes each, then its text; numbers are the
  * machine's own, because both ends are on it:
  *
