@@ -181,13 +181,13 @@ void ap_change_files_append(struct ap_buffer *out, const struct ap_snapshot *sna
     begin_line(&writer, out, "cdc");
     ap_buffer_clear(&scratch);
     ap_uri_escape_append(&scratch, drafts[i].path);
+    out->failed |= scratch.failed; /* the next one forgets */
     ap_json_member_string(&writer, "path", ap_buffer_text(&scratch));
     member_partition_values(&writer, snapshot, &drafts[i]);
     ap_json_member_i64(&writer, "size", drafts[i].size_bytes);
     ap_json_member_bool(&writer, "dataChange", false);
     end_line(&writer);
   }
-  out->failed |= scratch.failed;
   ap_buffer_deinit(&scratch);
 }
 

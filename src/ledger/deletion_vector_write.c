@@ -213,6 +213,7 @@ static ap_status write_all(struct writing *writing, struct ap_store *store, stru
                            struct ap_deletion_vector *out_vectors, struct ap_text *out_key,
                            ap_error *err) {
   append_uuid_bytes(&writing->bytes, uuid);
+  AP_TRY(ap_buffer_check(&writing->bytes, err));
   ap_deletion_vector_z85_append(&writing->text, ap_buffer_text(&writing->bytes));
   AP_TRY(copy(writing->arena, &writing->text, &writing->file_name, err));
   for (uint32_t i = 0; i < count; i++) {
@@ -224,7 +225,7 @@ static ap_status write_all(struct writing *writing, struct ap_store *store, stru
       ap_arena_format(writing->arena, "%.*s/deletion_vector_%s.bin", AP_TEXT_ARG(prefix), uuid);
   if (!key) return AP_FAIL_MEMORY(err);
   *out_key = ap_text_of(key);
-  return ap_store_put_if_absent(store, *out_key, ap_buffer_text(&writing->file), err);
+  return ap_store_put(store, *out_key, ap_buffer_text(&writing->file), err);
 }
 
 ap_status ap_deletion_vectors_write(struct ap_store *store, struct ap_random *random,
@@ -254,10 +255,9 @@ ap_status ap_deletion_vector_statistics(const struct ap_cell *cell, struct ap_ar
   struct ap_json_writer writer;
   *out_json = (struct ap_text){"", 0};
   if (cell->statistics_json.size == 0) return AP_OK;
-  if (ap_json_parse_editable(arena, cell->statistics_json, &statistics, NULL) != AP_OK ||
-      statistics->kind != AP_JSON_OBJECT) {
-    return AP_OK;
-  }
+  ap_status parsed = ap_json_parse_editable(arena, cell->statistics_json, &statistics, NULL);
+  if (parsed == AP_OUT_OF_MEMORY) return AP_FAIL_MEMORY(err);
+  if (parsed != AP_OK || statistics->kind != AP_JSON_OBJECT) return AP_OK;
   if (!ap_json_edit_set(arena, statistics, AP_TEXT("tightBounds"), ap_json_of_bool(false))) {
     return AP_FAIL_MEMORY(err);
   }

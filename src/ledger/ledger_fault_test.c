@@ -2,9 +2,10 @@
  *
  * Goal: whatever fails, and whenever, a commit is there whole or not at all, an acknowledged one is
  * there, the frame opens, and errors are clear.
- * Method: one script of create, appends, an overwrite and a checkpoint; every store call of it made
- * to fail in turn in four ways, every file-system call made the moment of a power loss, every
- * allocation made to fail, replies lost while rivals commit.
+ * Method: one script of create, appends, an overwrite, rewrites, deletion vectors, a replacement
+ * and a checkpoint; every store call of it made to fail in turn in four ways, every file-system
+ * call made the moment of a power loss, every allocation made to fail, replies lost while rivals
+ * commit.
  */
 #include "ledger/ledger.h"
 
@@ -14,13 +15,26 @@
 
 #include <stdio.h>
 
-enum { STEPS = 8, CELLS = 2 };
+enum { STEPS = 11, CELLS = 2, ROWS_PER_CELL = 1000 };
 
-enum step_kind { STEP_CREATE, STEP_APPEND, STEP_OVERWRITE, STEP_REWRITE, STEP_CHECKPOINT };
+enum step_kind {
+  STEP_CREATE,
+  STEP_APPEND,
+  STEP_OVERWRITE,
+  STEP_REWRITE,
+  STEP_MARK,
+  STEP_REPLACE,
+  STEP_CHECKPOINT,
+};
 
-static const enum step_kind script[STEPS] = {STEP_CREATE,    STEP_APPEND,    STEP_APPEND,
-                                             STEP_OVERWRITE, STEP_APPEND,    STEP_REWRITE,
-                                             STEP_APPEND,    STEP_CHECKPOINT};
+static const enum step_kind script[STEPS] = {
+    STEP_CREATE, STEP_APPEND,  STEP_APPEND, STEP_OVERWRITE, STEP_APPEND,    STEP_REWRITE,
+    STEP_MARK,   STEP_REPLACE, STEP_MARK,   STEP_APPEND,    STEP_CHECKPOINT};
+
+static const struct ap_property properties[] = {
+    {AP_TEXT("delta.checkpointInterval"), AP_TEXT("2")},
+    {AP_TEXT("delta.enableDeletionVectors"), AP_TEXT("true")},
+};
 
 struct outcome {
   ap_status status[STEPS];
@@ -40,24 +54,107 @@ static ap_status rewrite(struct ap_ledger_world *world, struct ap_ledger *ledger
   return status;
 }
 
+static ap_status commit_marks(struct ap_ledger_world *world, struct ap_ledger *ledger,
+                              struct ap_snapshot *base, struct ap_arena *arena,
+                              struct ap_text *out_key) {
+  static const struct ap_cell_draft no_draft;
+  uint64_t rows[ROWS_PER_CELL / 5];
+  struct ap_deleted_rows sets[2 * CELLS];
+  struct ap_deletion_vector vectors[2 * CELLS];
+  struct ap_cell_draft drafts[2 * CELLS] = {no_draft};
+  struct ap_commit_result result;
+  for (uint64_t i = 0; i < ROWS_PER_CELL / 5; i++) rows[i] = 5 * i;
+  assert_true(base->cell_count <= 2 * CELLS);
+  for (uint32_t i = 0; i < base->cell_count; i++) {
+    sets[i] = (struct ap_deleted_rows){rows, ROWS_PER_CELL / 5};
+  }
+  AP_TRY(ap_ledger_write_deleted_rows(ledger, sets, base->cell_count, arena, vectors, out_key,
+                                      &world->err));
+  for (uint32_t i = 0; i < base->cell_count; i++) {
+    AP_TRY(ap_ledger_mark_cell(base->cells[i], &vectors[i], arena, &drafts[i], &world->err));
+  }
+  const struct ap_commit commit = {.kind = AP_COMMIT_REWRITE,
+                                   .adds = drafts,
+                                   .add_count = base->cell_count,
+                                   .base = base,
+                                   .removed_cells = base->cells,
+                                   .removed_cell_count = base->cell_count,
+                                   .schema_id = base->schema_id,
+                                   .operation = AP_TEXT("DELETE")};
+  return ap_ledger_commit(ledger, &commit, &result, &world->err);
+}
+
+/* Some rows of every cell go by vectors, which are too large for the log. */
+static ap_status mark(struct ap_ledger_world *world, struct ap_ledger *ledger) {
+  struct ap_snapshot *base = NULL;
+  struct ap_arena arena;
+  struct ap_text key = {NULL, 0};
+  AP_TRY(ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &base, &world->err));
+  ap_arena_init(&arena, world->env.allocator);
+  ap_status status = commit_marks(world, ledger, base, &arena, &key);
+  assert_true(status != AP_OK || key.size > 0);
+  ap_arena_deinit(&arena);
+  ap_snapshot_release(base);
+  return status;
+}
+
+static ap_status replace_planned(struct ap_ledger_world *world, struct ap_ledger *ledger,
+                                 struct ap_snapshot *base, struct ap_snapshot *planned,
+                                 char (*paths)[64]) {
+  struct ap_cell_draft drafts[CELLS];
+  struct ap_commit_result result;
+  for (uint32_t i = 0; i < CELLS; i++) {
+    (void)snprintf(paths[i], sizeof paths[i], "replaced %u.parquet", world->next_cell++);
+    drafts[i] = (struct ap_cell_draft){.path = ap_text_of(paths[i]),
+                                       .size_bytes = 1,
+                                       .row_count = ROWS_PER_CELL,
+                                       .statistics_json = AP_TEXT("{\"numRecords\":1000}")};
+  }
+  const struct ap_commit commit = {.kind = AP_COMMIT_REPLACE,
+                                   .base = base,
+                                   .replacement = planned,
+                                   .adds = drafts,
+                                   .add_count = CELLS,
+                                   .operation = AP_TEXT("CREATE OR REPLACE TABLE")};
+  return ap_ledger_commit(ledger, &commit, &result, &world->err);
+}
+
+/* Another table of the same columns, with cells of its own. */
+static ap_status replace(struct ap_ledger_world *world, struct ap_ledger *ledger,
+                         char (*paths)[64]) {
+  struct ap_snapshot *base = NULL;
+  struct ap_snapshot *planned = NULL;
+  const struct ap_table_definition definition = {
+      .schema = &world->schema, .properties = properties, .property_count = 2};
+  AP_TRY(ap_ledger_snapshot(ledger, AP_AT_LATEST, 0, &base, &world->err));
+  ap_status status = ap_ledger_plan_replacement(ledger, base, &definition, &planned, &world->err);
+  if (status == AP_OK) status = replace_planned(world, ledger, base, planned, paths);
+  ap_snapshot_release(planned);
+  ap_snapshot_release(base);
+  return status;
+}
+
 static ap_status run_step(struct ap_ledger_world *world, struct ap_ledger *ledger, int step,
                           struct outcome *outcome) {
-  static const struct ap_property property = {AP_TEXT("delta.checkpointInterval"), AP_TEXT("2")};
   struct ap_commit_result result;
   int64_t version = 0;
   struct ap_world_write write = {.overwrite = script[step] == STEP_OVERWRITE,
                                  .cell_count = CELLS,
-                                 .rows_per_cell = 1,
+                                 .rows_per_cell = ROWS_PER_CELL,
                                  .out_paths = outcome->paths[step]};
   ap_error_clear(&world->err);
   switch (script[step]) {
     case STEP_CREATE:
-      return ap_ledger_world_create_table(world, ledger, false, &property, 1);
+      return ap_ledger_world_create_table(world, ledger, false, properties, 2);
     case STEP_APPEND:
     case STEP_OVERWRITE:
       return ap_ledger_world_write(world, ledger, &write, &result, &world->err);
     case STEP_REWRITE:
       return rewrite(world, ledger, &write);
+    case STEP_MARK:
+      return mark(world, ledger);
+    case STEP_REPLACE:
+      return replace(world, ledger, outcome->paths[step]);
     case STEP_CHECKPOINT:
       break;
   }
@@ -82,7 +179,8 @@ static void run_script(struct ap_ledger_world *world, struct outcome *outcome) {
 }
 
 static bool adds_cells(enum step_kind kind) {
-  return kind == STEP_APPEND || kind == STEP_OVERWRITE || kind == STEP_REWRITE;
+  return kind == STEP_APPEND || kind == STEP_OVERWRITE || kind == STEP_REWRITE ||
+         kind == STEP_REPLACE;
 }
 
 static uint32_t count_paths(const struct ap_snapshot *snapshot, char (*paths)[64]) {
@@ -93,6 +191,39 @@ static uint32_t count_paths(const struct ap_snapshot *snapshot, char (*paths)[64
     }
   }
   return count;
+}
+
+/* Cells whose rows are marked; each vector is there to be read. */
+static uint32_t count_marked(struct ap_ledger_world *world, struct ap_ledger *ledger,
+                             const struct ap_snapshot *snapshot) {
+  struct ap_arena arena;
+  uint32_t marked = 0;
+  ap_arena_init(&arena, ap_allocator_system());
+  for (uint32_t i = 0; i < snapshot->cell_count; i++) {
+    const uint64_t *rows = NULL;
+    uint64_t count = 0;
+    if (snapshot->cells[i]->deletion_vector.storage_type == 0) continue;
+    check_ok(ap_ledger_deleted_rows(ledger, snapshot->cells[i], &arena, &rows, &count, &world->err),
+             &world->err);
+    assert_int_equal(count, ROWS_PER_CELL / 5);
+    assert_int_equal(rows[count - 1], ROWS_PER_CELL - 5);
+    marked += 1;
+  }
+  ap_arena_deinit(&arena);
+  return marked;
+}
+
+/* How many cells are there, and have vectors, when these steps are; the one that failed is. */
+static void expect_cells(const struct outcome *outcome, int failed, bool failed_is_there,
+                         uint32_t *out_cells, uint32_t *out_marked) {
+  *out_cells = *out_marked = 0;
+  for (int i = 0; i < STEPS; i++) {
+    bool there = outcome->status[i] == AP_OK || (i == failed && failed_is_there);
+    if (!there) continue;
+    if (adds_cells(script[i]) && script[i] != STEP_APPEND) *out_cells = *out_marked = 0;
+    if (adds_cells(script[i])) *out_cells += CELLS;
+    if (script[i] == STEP_MARK) *out_marked = *out_cells;
+  }
 }
 
 /* Steps before `failed` are there; the failed one is there whole or not; nothing else is. */
@@ -115,12 +246,15 @@ static void check_outcome(struct ap_ledger_world *world, struct outcome *outcome
     assert_true(count == 0 || count == CELLS);
     failed_is_there = count == CELLS;
   }
+  uint32_t marked = count_marked(world, ledger, snapshot);
   uint32_t expected = 0;
-  for (int i = 0; i < STEPS; i++) {
-    bool there = outcome->status[i] == AP_OK || (i == failed && failed_is_there);
-    if (adds_cells(script[i]) && script[i] != STEP_APPEND && there) expected = 0;
-    if (adds_cells(script[i]) && there) expected += CELLS;
+  uint32_t expected_marked = 0;
+  if (failed < STEPS && script[failed] == STEP_MARK) {
+    expect_cells(outcome, failed, true, &expected, &expected_marked);
+    failed_is_there = marked == expected_marked;
   }
+  expect_cells(outcome, failed, failed_is_there, &expected, &expected_marked);
+  assert_int_equal(marked, expected_marked);
   assert_int_equal(snapshot->cell_count, expected);
   ap_snapshot_release(snapshot);
   /* and it can be written */
@@ -189,7 +323,7 @@ static void every_allocation_may_fail(void **state) {
     for (int i = 0; i < STEPS; i++) {
       outcome.status[i] = run_step(world, ledger, i, &outcome);
       if (outcome.status[i] == AP_OK) continue;
-      assert_int_equal(outcome.status[i], AP_OUT_OF_MEMORY);
+      check_status(outcome.status[i], AP_OUT_OF_MEMORY, &world->err);
       break;
     }
     done = world->memory.failures == 0;

@@ -125,11 +125,17 @@ def server(patch: pytest.MonkeyPatch) -> Any:
 
 
 def run_and_kill(
-    context: Any, storage: str, seed: int, number: int, changes: int, delay: float
+    context: Any,
+    storage: str,
+    seed: int,
+    number: int,
+    changes: int,
+    delay: float,
+    target: Any = work,
 ) -> list[list[Any]]:
     """What a process told until it was killed, so many seconds after it began that many changes."""
     receiving, sending = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(storage, seed, number, sending))
+    process = context.Process(target=target, args=(storage, seed, number, sending))
     process.start()
     sending.close()
     told = b""
