@@ -27,6 +27,7 @@ import deltalake
 import duckdb
 import pyarrow as pa
 from changes import bench_changes
+from planning import time_planning
 from tpch import bench_tpch
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -282,6 +283,14 @@ def bench_planning(folder: Path, rounds: int) -> None:
     line("first in a new process (reads the ledger)", f"{cold:.2f}")
     for name, spent in times.items():
         line(f"`{name}`", spread(spent))
+    head(
+        "Conditions on columns of 100,000 cells, whole query",
+        "condition",
+        "ms best / median",
+        "processor",
+    )
+    for name, (best, median, used) in time_planning(folder / "wide", 100_000, rounds).items():
+        line(name, f"{best:.1f} / {median:.1f}", f"{used:.1f}")
 
 
 def bench_join(folder: Path, rounds: int) -> None:

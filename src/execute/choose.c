@@ -151,11 +151,13 @@ static ap_status keep_cells(struct chooser *chooser, const struct ap_resolved *r
   uint32_t total = resolved->snapshot->cell_count;
   uint32_t by_partition = total;
   bool *kept = NULL;
+  uint32_t count = 0;
   choice->resolved = resolved;
-  choice->cells = AP_ARENA_ARRAY(chooser->arena, struct ap_cell *, total + 1);
-  if (choice->cells == NULL) return AP_FAIL_MEMORY(err);
   AP_TRY(mark_kept(chooser->arena, chooser->tree, chooser->resolution, chooser->out, resolved,
                    &kept, err));
+  for (uint32_t i = 0; i < total; ++i) count += kept[i] ? 1 : 0;
+  choice->cells = AP_ARENA_ARRAY(chooser->arena, struct ap_cell *, count + 1);
+  if (choice->cells == NULL) return AP_FAIL_MEMORY(err);
   for (uint32_t i = 0; i < chooser->tree->reference_count; ++i) {
     const struct ap_prune_result *result = &chooser->out->results[i];
     if (chooser->resolution->by_reference[i] != resolved) continue;

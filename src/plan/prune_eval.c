@@ -6,12 +6,14 @@
  */
 #include "plan/prune_expr.h"
 
-/* Bounds of kind NONE are unknown. */
+/* Bounds of kind NONE are unknown. Asked for every cell of a frame, so bounds that stand somewhere
+ * are not copied. */
 struct range {
-  struct ap_value min;
-  struct ap_value max;
+  const struct ap_value *min;
+  const struct ap_value *max;
   bool may_be_null;
   bool may_be_value;
+  struct ap_value made[2]; /* what min and max may point to */
 };
 
 /* What is evaluated. */
@@ -19,9 +21,10 @@ struct cell_view {
   const struct ap_prune_frame *frame;
   const struct ap_cell *cell; /* NULL: one row of nulls */
   const struct ap_cell_statistics *statistics;
+  bool only_truth; /* without TRUE, the other answers do not matter */
 };
 
-static const struct range unknown_range = {.may_be_null = true, .may_be_value = true};
+static const struct ap_value unknown_value = {.kind = AP_VALUE_NONE};
 
 /* a < b for certain, also as the engine rounds. */
 static bool surely_less(const struct ap_value *a, const struct ap_value *b) {
@@ -51,64 +54,111 @@ bool ap_prune_partition_value(const struct ap_partition_value *partition,
   return ap_value_parse(partition->text, type, out_value);
 }
 
-static struct range partition_range(const struct cell_view *view,
-                                    const struct ap_prune_operand *operand) {
+static void partition_range(const struct cell_view *view, const struct ap_prune_operand *operand,
+                            struct range *out) {
   const struct ap_cell *cell = view->cell;
-  struct range range = unknown_range;
-  if ((uint32_t)operand->partition >= cell->partition_count) return range;
+  if ((uint32_t)operand->partition >= cell->partition_count) return;
   const struct ap_partition_value *partition = &cell->partition_values[operand->partition];
   const struct ap_type *type = &view->frame->schema->fields[operand->field].type;
   if (partition->is_null) {
-    range.may_be_value = false;
-  } else if (ap_prune_partition_value(partition, type, &range.min)) {
-    range.max = range.min;
-    range.may_be_null = false;
+    out->may_be_value = false;
+  } else if (ap_prune_partition_value(partition, type, &out->made[0])) {
+    out->min = out->max = &out->made[0];
+    out->may_be_null = false;
   }
-  return range;
 }
 
-static struct range statistics_range(const struct cell_view *view,
-                                     const struct ap_prune_operand *operand) {
-  struct range range = unknown_range;
-  if (!view->statistics || operand->field >= view->statistics->column_count) return range;
+/* Of bounds that contradict each other statistics have none. */
+static void statistics_range(const struct cell_view *view, const struct ap_prune_operand *operand,
+                             struct range *out) {
+  if (!view->statistics || operand->field >= view->statistics->column_count) return;
   const struct ap_column_statistics *column = &view->statistics->columns[operand->field];
   int64_t rows = view->statistics->row_count;
-  range.min = column->min;
-  range.max = column->max;
-  range.may_be_null = column->null_count != 0 && rows != 0;
-  range.may_be_value = rows != 0 && (rows < 0 || column->null_count < rows);
-  if (surely_less(&range.max, &range.min)) range.min = range.max = unknown_range.min;
-  return range;
+  out->min = &column->min;
+  out->max = &column->max;
+  out->may_be_null = column->null_count != 0 && rows != 0;
+  out->may_be_value = rows != 0 && (rows < 0 || column->null_count < rows);
 }
 
-static struct range constant_range(const struct ap_prune_operand *operand) {
-  struct range range = {.min = operand->value, .max = operand->value, .may_be_value = true};
-  if (operand->is_moving) range.max = operand->latest;
-  return range;
+/* A column that is not taken as it is. */
+static void change_range(const struct ap_prune_operand *operand, struct range *out) {
+  struct ap_value min = *out->min;
+  struct ap_value max = *out->max;
+  if (operand->widened) min.is_double = max.is_double = true;
+  if (operand->steps && out->may_be_value) {
+    ap_prune_steps_apply(operand->steps, &min, &max, &out->may_be_null);
+  }
+  out->made[0] = min;
+  out->made[1] = max;
+  out->min = &out->made[0];
+  out->max = &out->made[1];
 }
 
-static struct range range_of(const struct cell_view *view, const struct ap_prune_operand *operand) {
+static void column_range(const struct cell_view *view, const struct ap_prune_operand *operand,
+                         struct range *out) {
+  if (!view->cell) {
+    out->may_be_value = false;
+    return;
+  }
+  if (operand->partition >= 0) {
+    partition_range(view, operand, out);
+  } else {
+    statistics_range(view, operand, out);
+  }
+  if (operand->widened || operand->steps) change_range(operand, out);
+}
+
+static void find_range(const struct cell_view *view, const struct ap_prune_operand *operand,
+                       struct range *out) {
+  out->min = out->max = &unknown_value;
+  out->may_be_null = out->may_be_value = true;
   switch (operand->kind) {
     case AP_PRUNE_NULL_CONSTANT:
-      return (struct range){.may_be_null = true};
+      out->may_be_value = false;
+      break;
     case AP_PRUNE_CONSTANT:
-      return constant_range(operand);
+      out->min = &operand->value;
+      out->max = operand->is_moving ? &operand->latest : &operand->value;
+      out->may_be_null = false;
+      break;
     case AP_PRUNE_INTERVAL:
-      return unknown_range;
+      break;
     case AP_PRUNE_COLUMN:
+      column_range(view, operand, out);
       break;
   }
-  if (!view->cell) return (struct range){.may_be_null = true};
-  struct range range =
-      operand->partition >= 0 ? partition_range(view, operand) : statistics_range(view, operand);
-  if (operand->widened) {
-    range.min.is_double = true;
-    range.max.is_double = true;
+}
+
+/* The order of two values of one kind that the engine compares without any rounding: then "surely
+ * less" and "less" are the same. False: not such values. */
+static bool exact_order(const struct ap_value *a, const struct ap_value *b, int *out_order) {
+  if (a->kind != b->kind) return false;
+  switch (a->kind) {
+    case AP_VALUE_BOOLEAN:
+    case AP_VALUE_DATE:
+    case AP_VALUE_TIME:
+    case AP_VALUE_TIMESTAMP:
+    case AP_VALUE_TIMESTAMP_TZ:
+      *out_order = (a->i64 > b->i64) - (a->i64 < b->i64);
+      return true;
+    case AP_VALUE_INTEGER:
+      *out_order = (a->decimal > b->decimal) - (a->decimal < b->decimal);
+      return true;
+    case AP_VALUE_DECIMAL:
+      if (a->scale != b->scale) return false;
+      *out_order = (a->decimal > b->decimal) - (a->decimal < b->decimal);
+      return true;
+    case AP_VALUE_FLOAT: /* NaN is not equal to itself */
+      if (!a->is_double || !b->is_double || a->f64 != a->f64 || b->f64 != b->f64) return false;
+      *out_order = (a->f64 > b->f64) - (a->f64 < b->f64);
+      return true;
+    case AP_VALUE_TEXT:
+      *out_order = ap_text_compare(a->text, b->text);
+      return true;
+    case AP_VALUE_NONE:
+      break;
   }
-  if (operand->steps && range.may_be_value) {
-    ap_prune_steps_apply(operand->steps, &range.min, &range.max, &range.may_be_null);
-  }
-  return range;
+  return false;
 }
 
 static uint8_t distinct_from(const struct range *a, const struct range *b, bool may_equal,
@@ -154,11 +204,24 @@ static uint8_t swap_truth(uint8_t set) {
 }
 
 static uint8_t evaluate_compare(const struct ap_prune_expr *expr, const struct cell_view *view) {
-  struct range a = range_of(view, &expr->left);
-  struct range b = range_of(view, &expr->right);
-  bool less = !surely_not_less(&a.min, &b.max);
-  bool greater = !surely_not_less(&b.min, &a.max);
-  bool equal = !surely_less(&a.max, &b.min) && !surely_less(&b.max, &a.min);
+  struct range a;
+  struct range b;
+  int low;
+  int high;
+  bool less;
+  bool greater;
+  bool equal;
+  find_range(view, &expr->left, &a);
+  find_range(view, &expr->right, &b);
+  if (exact_order(a.min, b.max, &low) && exact_order(b.min, a.max, &high)) {
+    less = low < 0;
+    greater = high < 0;
+    equal = low <= 0 && high <= 0;
+  } else {
+    less = !surely_not_less(a.min, b.max);
+    greater = !surely_not_less(b.min, a.max);
+    equal = !surely_less(a.max, b.min) && !surely_less(b.max, a.min);
+  }
   if (expr->comparison == AP_PRUNE_DISTINCT) return distinct_from(&a, &b, equal, less || greater);
   if (expr->comparison == AP_PRUNE_NOT_DISTINCT) {
     return swap_truth(distinct_from(&a, &b, equal, less || greater));
@@ -190,28 +253,30 @@ static uint32_t first_not_below(const struct ap_prune_expr *expr, const struct a
 }
 
 static uint8_t evaluate_in(const struct ap_prune_expr *expr, const struct cell_view *view) {
-  struct range range = range_of(view, &expr->left);
+  struct range range;
+  find_range(view, &expr->left, &range);
   uint8_t set = range.may_be_null ? AP_PRUNE_NULL : 0;
   if (!range.may_be_value) return set;
-  uint32_t first = first_not_below(expr, &range.min);
-  bool may_match = first < expr->count && !surely_less(&range.max, &expr->values[first]);
-  bool must_match = may_match && surely_equal(&range.min, &range.max) &&
-                    surely_equal(&range.min, &expr->values[first]);
+  uint32_t first = first_not_below(expr, range.min);
+  bool may_match = first < expr->count && !surely_less(range.max, &expr->values[first]);
+  bool must_match = may_match && surely_equal(range.min, range.max) &&
+                    surely_equal(range.min, &expr->values[first]);
   if (may_match) set |= AP_PRUNE_TRUE;
   if (!must_match) set |= expr->has_null ? AP_PRUNE_NULL : AP_PRUNE_FALSE;
   return set;
 }
 
 static uint8_t evaluate_prefix(const struct ap_prune_expr *expr, const struct cell_view *view) {
-  struct range range = range_of(view, &expr->left);
+  struct range range;
+  find_range(view, &expr->left, &range);
   uint8_t set = range.may_be_null ? AP_PRUNE_NULL : 0;
   if (!range.may_be_value) return set;
-  bool has_min = range.min.kind == AP_VALUE_TEXT;
-  bool has_max = range.max.kind == AP_VALUE_TEXT;
-  bool min_begins = has_min && ap_text_starts_with(range.min.text, expr->prefix);
-  bool max_begins = has_max && ap_text_starts_with(range.max.text, expr->prefix);
-  bool below = has_max && ap_text_compare(range.max.text, expr->prefix) < 0;
-  bool above = has_min && !min_begins && ap_text_compare(range.min.text, expr->prefix) > 0;
+  bool has_min = range.min->kind == AP_VALUE_TEXT;
+  bool has_max = range.max->kind == AP_VALUE_TEXT;
+  bool min_begins = has_min && ap_text_starts_with(range.min->text, expr->prefix);
+  bool max_begins = has_max && ap_text_starts_with(range.max->text, expr->prefix);
+  bool below = has_max && ap_text_compare(range.max->text, expr->prefix) < 0;
+  bool above = has_min && !min_begins && ap_text_compare(range.min->text, expr->prefix) > 0;
   if (!below && !above) set |= AP_PRUNE_TRUE;
   if (!(expr->whole && min_begins && max_begins)) set |= AP_PRUNE_FALSE;
   return set;
@@ -231,7 +296,7 @@ static uint8_t both(uint8_t a, uint8_t b) {
   return set;
 }
 
-/* AND; OR is the same with true and false swapped. */
+/* AND; OR is the same with true and false swapped. Once an AND cannot be true, it stays so. */
 static uint8_t evaluate_group(const struct ap_prune_expr *expr, const struct cell_view *view) {
   bool is_or = expr->kind == AP_PRUNE_OR;
   uint8_t set = AP_PRUNE_TRUE;
@@ -239,12 +304,15 @@ static uint8_t evaluate_group(const struct ap_prune_expr *expr, const struct cel
     uint8_t child = evaluate(expr->children[i], view);
     set = both(set, is_or ? swap_truth(child) : child);
     if (set == AP_PRUNE_FALSE) break; /* and so it stays */
+    if (view->only_truth && !is_or && !(set & AP_PRUNE_TRUE)) break;
   }
   return is_or ? swap_truth(set) : set;
 }
 
 static uint8_t evaluate_map(const struct ap_prune_expr *expr, const struct cell_view *view) {
-  uint8_t child = evaluate(expr->children[0], view);
+  struct cell_view whole = *view; /* all of the child's answers matter */
+  whole.only_truth = false;
+  uint8_t child = evaluate(expr->children[0], &whole);
   uint8_t set = 0;
   if (child & AP_PRUNE_TRUE) set |= expr->map[0];
   if (child & AP_PRUNE_FALSE) set |= expr->map[1];
@@ -267,7 +335,8 @@ static uint8_t evaluate(const struct ap_prune_expr *expr, const struct cell_view
     case AP_PRUNE_IN:
       return evaluate_in(expr, view);
     case AP_PRUNE_IS_NULL: {
-      struct range range = range_of(view, &expr->left);
+      struct range range;
+      find_range(view, &expr->left, &range);
       return truth(range.may_be_null, range.may_be_value);
     }
     case AP_PRUNE_PREFIX:
@@ -280,7 +349,8 @@ static uint8_t evaluate(const struct ap_prune_expr *expr, const struct cell_view
 
 uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
                           const struct ap_cell *cell, const struct ap_cell_statistics *statistics) {
-  const struct cell_view view = {.frame = frame, .cell = cell, .statistics = statistics};
+  const struct cell_view view = {
+      .frame = frame, .cell = cell, .statistics = statistics, .only_truth = true};
   return evaluate(expr, &view);
 }
 
@@ -288,9 +358,10 @@ void ap_prune_bounds_of(const struct ap_prune_operand *column, const struct ap_p
                         const struct ap_cell *cell, const struct ap_cell_statistics *statistics,
                         struct ap_prune_bounds *out_bounds) {
   const struct cell_view view = {.frame = frame, .cell = cell, .statistics = statistics};
-  struct range range = range_of(&view, column);
+  struct range range;
+  find_range(&view, column, &range);
   *out_bounds = (struct ap_prune_bounds){
-      .min = range.min, .max = range.max, .may_be_value = range.may_be_value};
+      .min = *range.min, .max = *range.max, .may_be_value = range.may_be_value};
 }
 
 uint8_t ap_prune_evaluate_nulls(const struct ap_prune_expr *expr) {

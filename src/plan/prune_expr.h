@@ -206,7 +206,8 @@ struct ap_prune_compiler {
 const struct ap_prune_expr *ap_prune_compile(struct ap_prune_compiler *compiler,
                                              const struct ap_json *node);
 
-/* statistics NULL: only partition values are known. */
+/* statistics NULL: only partition values are known. Whether TRUE is among the answers, and whether
+ * it is the only one, is exact; without TRUE, FALSE and NULL may be incomplete. */
 uint8_t ap_prune_evaluate(const struct ap_prune_expr *expr, const struct ap_prune_frame *frame,
                           const struct ap_cell *cell, const struct ap_cell_statistics *statistics);
 
