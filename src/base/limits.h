@@ -69,6 +69,10 @@ enum {
   AP_JOIN_WHOLE_ROWS_MAX = 10000,      /* the same, when nothing picks among its rows */
   AP_JOIN_KEYS_MAX = 65536,            /* that cells are looked through for */
   AP_ANSWER_CELLS_MIN = 8,             /* from so many cells on, the ledger may answer */
+  AP_SHELF_OBJECTS_MAX = 1048576,      /* on one shelf */
+  AP_SHELF_CONNECTIONS_MAX = 1024,     /* of one shelf's clients */
+  AP_SHELF_EVENTS_MAX = 1024,          /* that wait for one slow subscriber */
+  AP_SHELF_DRAIN_MS = 5000,            /* that an ending server waits for writers */
   AP_STATISTICS_TEXT_CHARS = 32,       /* characters of a string statistic, as Delta's default */
 };
 

@@ -18,6 +18,10 @@
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14 */
 #endif
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* since Linux 6.1 */
+#endif
+
 static ap_status fail(ap_error *err, const char *what) {
   int reason = errno;
   ap_status status = AP_IO;
@@ -87,11 +91,17 @@ ap_status ap_memory_protect(void *address, int64_t size_bytes, bool writable, ap
 
 void ap_memory_populate(void *address, int64_t size_bytes) {
   (void)madvise(address, (size_t)size_bytes, MADV_POPULATE_WRITE);
+  (void)madvise(address, (size_t)size_bytes, MADV_COLLAPSE);
 }
 
 void ap_memory_discard(int descriptor, int64_t offset, int64_t size_bytes) {
   (void)fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
                   (off_t)size_bytes);
+}
+
+int64_t ap_memory_resident(int descriptor) {
+  struct stat found;
+  return fstat(descriptor, &found) == 0 ? (int64_t)found.st_blocks * 512 : 0;
 }
 
 int64_t ap_memory_page_bytes(void) {

@@ -29,10 +29,13 @@ void ap_memory_unmap(void *address, int64_t size_bytes);
 /* Let pages of a writable mapping be read only, or again written. Multiples of a page. */
 AP_MUST_CHECK ap_status ap_memory_protect(void *address, int64_t size_bytes, bool writable,
                                           ap_error *err);
-/* Have the pages of a writable mapping there before they are touched; does what it can. */
+/* Have the pages of a writable mapping there before they are touched, huge where they may be; does
+ * what it can. */
 void ap_memory_populate(void *address, int64_t size_bytes);
 /* Give the pages of a range back; it reads as zeroes from then on. Multiples of a page. */
 void ap_memory_discard(int descriptor, int64_t offset, int64_t size_bytes);
+/* What it takes of the machine's memory at the moment. */
+int64_t ap_memory_resident(int descriptor);
 int64_t ap_memory_page_bytes(void);
 void ap_descriptor_close(int descriptor); /* -1 is allowed */
 
