@@ -6,7 +6,7 @@ The peers (deltalake, duckdb) come from the development pins. Absolute figures m
 machine: the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is
 aimed at.
 
-    python bench/run.py [--quick] [--only append,commits,query,planning,join,changes,tpch,start]
+    python bench/run.py [--quick] [--only append,commits,query,planning,join,changes,tpch,knn,start]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import deltalake
 import duckdb
 import pyarrow as pa
 from changes import bench_changes
+from knn import bench_knn
 from planning import time_planning
 from tpch import bench_tpch
 
@@ -370,6 +371,15 @@ def bench_start(folder: Path, rounds: int) -> None:
     line("idle shell after a query, resident memory", f"{int(resident.split()[1]) / 1024:.1f} MiB")
 
 
+def bench_neighbours(rounds: int) -> None:
+    """Ten neighbours of each of 100,000 points."""
+    columns = ("contestant", "build ms best / median", "search ms best / median")
+    answers = bench_knn(rounds)
+    head("100,000 x 10 nearest neighbours", *columns, "build + search against ours", "recall")
+    for answer in answers:
+        line(*answer)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "append": lambda folder, quick: bench_append(folder, 7 if quick else 25),
     "commits": lambda folder, quick: bench_commits(folder, 100 if quick else 1000),
@@ -378,6 +388,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "join": lambda folder, quick: bench_join(folder, 3 if quick else 15),
     "changes": lambda folder, quick: bench_changes(folder, 600_000 if quick else 6_000_000),
     "tpch": lambda folder, quick: bench_tpch(folder, "0.1" if quick else "1", 3 if quick else 5),
+    "knn": lambda folder, quick: bench_neighbours(1 if quick else 7),
     "start": lambda folder, quick: bench_start(folder, 5 if quick else 25),
 }
 

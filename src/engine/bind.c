@@ -179,8 +179,7 @@ ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_text hive, struct
 /* Whether the variables say these cells. */
 static bool has_cells(const struct ap_bound_frame *frame, const struct ap_frame_binding *binding) {
   return frame->complete && frame->map_by_id == binding->map_by_id &&
-         frame->shows_places == binding->shows_places &&
-         frame->schema_id == binding->schema_id &&
+         frame->shows_places == binding->shows_places && frame->schema_id == binding->schema_id &&
          frame->physical_schema_id == binding->physical_schema_id &&
          frame->cell_count == binding->cell_count &&
          ap_text_equal(frame->folder, binding->folder) &&
