@@ -18,14 +18,16 @@ orders = sa.Table(
     sa.Column("amount", sa.Numeric(10, 2)),
 )
 
-with engine.connect() as connection:
+with engine.begin() as connection:
     connection.exec_driver_sql("CREATE HIVE IF NOT EXISTS shop")
     connection.execute(CreateSchema("shop.sales", if_not_exists=True))
     metadata.drop_all(connection)
     metadata.create_all(connection)
     rows = [{"id": n, "customer": f"c{n % 3}", "amount": n} for n in range(1000)]
-    connection.execute(orders.insert(), rows)  # one commit
+    connection.execute(orders.insert(), rows)
+# Committed, here: the block is a transaction, which an exception would have rolled back.
 
+with engine.connect() as connection:
     totals = (
         sa.select(orders.c.customer, sa.func.sum(orders.c.amount).label("total"))
         .where(orders.c.amount > 10)
@@ -37,6 +39,6 @@ with engine.connect() as connection:
 
     frame = pd.read_sql(totals, connection)
     assert frame["total"].sum() == sum(range(11, 1000))
-    frame.to_sql("totals", connection, schema="shop.sales", index=False, if_exists="replace")
-    assert sorted(sa.inspect(connection).get_table_names("shop.sales")) == ["orders", "totals"]
+frame.to_sql("totals", engine, schema="shop.sales", index=False, if_exists="replace")
+assert sorted(sa.inspect(engine).get_table_names("shop.sales")) == ["orders", "totals"]
 engine.dispose()

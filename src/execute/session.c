@@ -160,7 +160,9 @@ static ap_status check_transaction(const struct ap_statement_run *run, ap_error 
     if (run->statement->kind != refused[i]) continue;
     ap_status status = AP_FAIL(err, AP_STATE, "%.*s cannot be part of a transaction",
                                AP_TEXT_ARG(run->statement->head));
-    ap_error_hint(err, "COMMIT or ROLLBACK first");
+    ap_error_hint(err,
+                  "COMMIT or ROLLBACK first; without a transaction (autocommit) each "
+                  "statement is a version of its own");
     return status;
   }
   return AP_OK;

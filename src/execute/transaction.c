@@ -33,7 +33,9 @@ ap_status ap_transaction_check_frame(const struct ap_transaction *transaction,
   ap_status status = AP_FAIL(err, AP_UNSUPPORTED,
                              "the transaction changes frame %s: it cannot change frame %s too",
                              transaction->frame->entry.name.data, frame->entry.name.data);
-  ap_error_hint(err, "COMMIT first; a transaction is one version of one frame");
+  ap_error_hint(err,
+                "COMMIT first, a transaction is one version of one frame; without one (autocommit) "
+                "each statement is a version of its own");
   return status;
 }
 

@@ -40,6 +40,11 @@ class TestCompliance(load_suite().DatabaseAPI20Test):  # type: ignore[misc]
             ap.create_hive("h").create_box("b")
         self.connect_kw_args = {"storage": str(tmp_path), "hive": "h", "box": "b"}
 
+    def executeDDL2(self, cursor: Any) -> None:
+        """What creates is not part of transactions."""
+        cursor.connection.commit()
+        super().executeDDL2(cursor)
+
     def test_nextset(self) -> None:
         """Cursors have no nextset."""
         assert not hasattr(dbapi.Cursor, "nextset")
@@ -48,6 +53,18 @@ class TestCompliance(load_suite().DatabaseAPI20Test):  # type: ignore[misc]
         """It does nothing."""
         with dbapi.connect(**self.connect_kw_args) as connection:
             connection.cursor().setoutputsize(10)
+
+
+class TestComplianceOfAutocommit(TestCompliance):
+    """The same where every statement is committed when it ends."""
+
+    @pytest.fixture(autouse=True)
+    def commits(self, folder: None) -> None:
+        self.connect_kw_args["autocommit"] = True
+
+    def executeDDL2(self, cursor: Any) -> None:
+        """As the suite has it."""
+        super(TestCompliance, self).executeDDL2(cursor)
 
 
 @pytest.fixture
@@ -138,7 +155,8 @@ def test_changes_and_their_counts(connection: dbapi.Connection) -> None:
     assert cursor.execute("SELECT * FROM t").fetchall() == [(2, "z")]
 
 
-def test_commit_and_rollback(connection: dbapi.Connection) -> None:
+def test_statements_that_commit_themselves(connection: dbapi.Connection) -> None:
+    connection.autocommit = True
     assert connection.autocommit
     connection.rollback()
     connection.execute("CREATE FRAME t (a INTEGER)")
@@ -146,9 +164,126 @@ def test_commit_and_rollback(connection: dbapi.Connection) -> None:
     connection.execute("SELECT 1")
     connection.rollback()
     connection.execute("INSERT INTO t VALUES (1)")
+    assert not connection.in_transaction
     with pytest.raises(dbapi.NotSupportedError, match="nothing that can be rolled back"):
         connection.rollback()
     assert connection.execute("SELECT * FROM t").fetchall() == [(1,)]
+
+
+def rows_seen(connection: dbapi.Connection, query: str = "SELECT a FROM h.b.t ORDER BY a") -> Any:
+    """What another session sees."""
+    return [row[0] for row in connection.apiary.sql(query)]
+
+
+def test_transactions(connection: dbapi.Connection) -> None:
+    cursor = connection.execute("CREATE FRAME t (a INTEGER); CREATE FRAME u (a INTEGER)")
+    assert (connection.autocommit, connection.in_transaction) == (False, False)
+    cursor.execute("INSERT INTO t VALUES (?)", [1])
+    cursor.executemany("INSERT INTO t VALUES (?)", [(2,), (3,)])
+    cursor.execute("WITH d AS (SELECT 3 AS a) DELETE FROM t USING d WHERE t.a = d.a")
+    assert cursor.rowcount == 1
+    assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
+    assert (rows_seen(connection), versions(connection)) == ([], 1)
+    with pytest.raises(dbapi.NotSupportedError, match=r"cannot change frame u too.*autocommit"):
+        cursor.execute("INSERT INTO u VALUES (1)")
+    with pytest.raises(dbapi.Error, match=r"cannot be part of a transaction.*COMMIT or"):
+        cursor.execute("CREATE FRAME v (a INTEGER)")
+    connection.commit()
+    assert (rows_seen(connection), versions(connection)) == ([1, 2], 2)
+    cursor.execute("UPDATE t SET a = a * 10")
+    connection.rollback()
+    connection.rollback()
+    assert (rows_seen(connection), connection.in_transaction) == ([1, 2], False)
+    cursor.execute("INSERT INTO u VALUES (1)")
+    connection.autocommit = True  # commits
+    assert rows_seen(connection, "FROM h.b.u") == [1]
+
+
+def test_reads_of_a_transaction_repeat(connection: dbapi.Connection) -> None:
+    connection.execute("CREATE FRAME t (a INTEGER)")
+    count = "SELECT count(*) FROM t"
+    assert connection.execute(count).fetchall() == [(0,)]
+    connection.apiary.sql("INSERT INTO h.b.t VALUES (1)")
+    assert connection.execute(count).fetchall() == [(0,)]
+    connection.commit()
+    assert connection.execute(count).fetchall() == [(1,)]
+    connection.execute("CREATE FRAME u (a INTEGER)")  # it has only read: it makes room
+    connection.execute("UPDATE t SET a = 2")
+    connection.apiary.sql("UPDATE h.b.t SET a = 3")
+    with pytest.raises(dbapi.OperationalError) as caught:
+        connection.commit()
+    assert isinstance(caught.value, apiary.Conflict)
+    assert (rows_seen(connection), connection.in_transaction) == ([3], False)
+
+
+def test_several_statements_in_one_text(connection: dbapi.Connection) -> None:
+    cursor = connection.execute(
+        "CREATE FRAME t (a INTEGER);\nINSERT INTO t VALUES (1); -- ;\nINSERT INTO t VALUES (?)", [2]
+    )
+    assert (cursor.rowcount, connection.in_transaction) == (1, True)
+    connection.rollback()
+    assert rows_seen(connection) == []
+    with pytest.raises(dbapi.ProgrammingError) as caught:
+        connection.execute("SELECT 1;\nSELECT 1; SELECT nope FROM t")
+    with pytest.raises(dbapi.ProgrammingError) as plain:
+        dbapi.connect(apiary=connection.apiary, hive="h", box="b", autocommit=True).execute(
+            "SELECT 1;\nSELECT 1; SELECT nope FROM t"
+        )
+    assert str(caught.value) == str(plain.value)
+
+
+def test_a_block_commits_or_rolls_back(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"storage": tmp_path, "hive": "h", "box": "b"}
+    with dbapi.connect("x", tmp_path) as connection:
+        connection.execute("CREATE HIVE h; CREATE BOX h.b; CREATE FRAME h.b.t (a INTEGER)")
+    with dbapi.connect("x", **arguments) as connection:
+        connection.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(ZeroDivisionError), dbapi.connect("x", **arguments) as connection:
+        connection.execute("INSERT INTO t VALUES (2)")
+        raise ZeroDivisionError
+    connection = dbapi.connect("x", **arguments)
+    connection.execute("INSERT INTO t VALUES (3)")
+    connection.close()  # without a commit
+    with dbapi.connect("x", **arguments) as connection:
+        assert rows_seen(connection) == [1]
+
+
+def test_transactions_as_blocks(ap: Apiary, orders: apiary.Frame) -> None:
+    ap.sql("USE warehouse.sales")
+    before = orders.describe()["version"]
+    with ap.transaction() as tx:
+        assert (tx.open, tx.result) == (True, None)
+        tx.sql("DELETE FROM orders WHERE amount > ?", [80])
+        tx.sql("INSERT INTO orders BY NAME SELECT 9 AS order_id")
+        assert len(list(tx.sql_stream("FROM orders").rows())) == len(tx.sql("FROM orders")) == 2
+        assert len(ap.sql("FROM orders")) == 3
+    assert tx.result == {"rows_inserted": 1, "rows_updated": 0, "rows_deleted": 2,
+                         "version": before + 1}  # fmt: skip
+    assert len(ap.sql("FROM orders")) == 2
+    with pytest.raises(apiary.StateError, match="has ended"):
+        tx.sql("SELECT 1")
+    with pytest.raises(ZeroDivisionError), ap.transaction() as tx:
+        tx.sql("TRUNCATE orders")
+        raise ZeroDivisionError
+    with ap.transaction() as tx:
+        tx.sql("TRUNCATE orders")
+        tx.rollback()
+    ap.sql("CREATE FRAME other (a INTEGER)")
+    with pytest.raises(apiary.Unsupported, match="frame other too"), ap.transaction() as tx:
+        tx.sql("TRUNCATE orders")
+        tx.sql("INSERT INTO other VALUES (1)")
+    with pytest.raises(apiary.Conflict), ap.transaction() as tx:
+        tx.sql("UPDATE orders SET amount = 1")
+        ap.sql("UPDATE orders SET amount = 2")
+    assert (repr(tx), orders.describe()["version"]) == ("<Transaction: ended>", before + 2)
+    with ap.session() as session:
+        session.sql("USE warehouse.sales")
+        with session.transaction() as tx:
+            tx.sql("TRUNCATE orders")
+            assert len(session.sql("FROM orders")) == 0
+            assert tx.commit()["rows_deleted"] == 2
+        assert not session.in_transaction
+    assert len(ap.sql("FROM orders")) == 0
 
 
 def versions(connection: dbapi.Connection) -> int:
@@ -169,6 +304,7 @@ def test_many_rows_are_one_commit(connection: dbapi.Connection) -> None:
     before = versions(connection)
     cursor.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
     assert cursor.rowcount == 5000
+    connection.commit()
     assert versions(connection) == before + 1
     assert cursor.execute("SELECT * FROM t ORDER BY a").fetchall() == rows
     cursor.executemany(
@@ -233,7 +369,10 @@ def test_tokens_are_the_text_again() -> None:
         assert "".join(piece.text for piece in pieces) == sql
     pieces = list(_text.tokens("SELECT /* a /* b */ ? */ 1 -- ?\n, E'it\\'s ?', \"a?\", $$ ? $$"))
     assert [piece for piece in pieces if piece.kind == "parameter"] == []
-    assert [p.text for p in _text.last_statement(list(_text.tokens("a; b c ; -- d")))] == ["b", "c"]
+    text = "a; /* ; */ b ';' c ;; -- d"
+    found = _text.statements(list(_text.tokens(text)))
+    assert [[p.text for p in one.pieces] for one in found] == [["a"], ["b", "';'", "c"]]
+    assert [text[: one.end] for one in found] == ["a;", "a; /* ; */ b ';' c ;"]
 
 
 def test_errors_are_of_both_kinds(connection: dbapi.Connection) -> None:

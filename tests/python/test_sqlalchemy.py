@@ -107,7 +107,10 @@ def test_reflection(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(table.insert(), row)
         assert dict(connection.execute(sa.select(table)).mappings().one()) == row
-        table.drop(connection)
+        with pytest.raises(sa.exc.InterfaceError, match="DROP cannot be part of a transaction"):
+            table.drop(connection)
+        connection.get_transaction().commit()  # type: ignore[union-attr]
+    table.drop(engine)
     assert not sa.inspect(engine).has_table("Odd Name", "h.c")
     assert isinstance(type_of("map<string, int64>"), Nested)
 
@@ -189,15 +192,68 @@ def test_changes(engine: sa.Engine) -> None:
         assert connection.scalar(sa.select(table.c.w).where(table.c.n == 2)) == "z"
         assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 500
         raw = connection.connection.dbapi_connection
-        # made, two INSERTs, an UPDATE, a DELETE
-        assert len(raw.apiary.frame_history("h", "b", "t")) == 5  # type: ignore[union-attr]
+        assert len(raw.apiary.frame_history("h", "b", "t")) == 1  # type: ignore[union-attr]
         with pytest.raises(sa.exc.ProgrammingError) as caught:
             connection.exec_driver_sql("SELECT nope")
         assert isinstance(caught.value.orig, dbapi.ProgrammingError)
     with engine.connect() as connection:
-        connection.exec_driver_sql("INSERT INTO t VALUES (7000, 'x')")  # no commit: it is one
+        raw = connection.connection.dbapi_connection
+        assert len(raw.apiary.frame_history("h", "b", "t")) == 2  # type: ignore[union-attr]
+
+
+def test_transactions(engine: sa.Engine) -> None:
+    t, u = (sa.Table(name, sa.MetaData(), sa.Column("n", sa.Integer)) for name in "tu")
+    for table in (t, u):
+        table.create(engine)
+
+    def seen() -> list[int]:
+        with engine.connect() as connection:
+            return sorted(connection.scalars(sa.select(t.c.n)))
+
     with engine.connect() as connection:
-        assert connection.scalar(sa.select(table.c.w).where(table.c.n == 7000)) == "x"
+        assert connection.get_isolation_level() == "REPEATABLE READ"
+        connection.execute(t.insert(), [{"n": 1}, {"n": 2}])
+        connection.execute(t.update().where(t.c.n == 2).values(n=3))
+        assert (sorted(connection.scalars(sa.select(t.c.n))), seen()) == ([1, 3], [])
+        connection.rollback()
+        assert sorted(connection.scalars(sa.select(t.c.n))) == []
+        connection.execute(t.insert(), {"n": 4})
+        connection.commit()
+        connection.execute(t.insert(), {"n": 5})  # never committed
+    assert seen() == [4]
+    with pytest.raises(ZeroDivisionError), engine.begin() as connection:
+        connection.execute(t.delete())
+        raise ZeroDivisionError
+    with orm.Session(engine) as session, session.begin():
+        session.execute(t.insert(), {"n": 6})
+    assert seen() == [4, 6]
+    two = pytest.raises(sa.exc.NotSupportedError, match="cannot change frame u too")
+    with two, engine.begin() as connection:
+        connection.execute(t.delete())
+        connection.execute(u.insert(), {"n": 1})
+    with pytest.raises(sa.exc.OperationalError, match="ommit"), engine.begin() as connection:
+        connection.execute(t.update().values(n=7))
+        with engine.begin() as other:
+            other.execute(t.update().values(n=8))
+    assert seen() == [8, 8]
+
+
+def test_autocommit(engine: sa.Engine) -> None:
+    t, u = (sa.Table(name, sa.MetaData(), sa.Column("n", sa.Integer)) for name in "tu")
+    at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
+    for table in (t, u):
+        table.create(at_once)
+    with at_once.connect() as connection:
+        assert connection.get_isolation_level() == "AUTOCOMMIT"
+        connection.execute(t.insert(), {"n": 1})
+        connection.execute(u.insert(), {"n": 2})
+        connection.rollback()  # takes nothing back
+    with engine.connect() as connection:
+        assert connection.get_isolation_level() == "REPEATABLE READ"
+        assert connection.execute(sa.select(t.c.n, u.c.n)).all() == [(1, 2)]
+    unknown = pytest.raises(sa.exc.ArgumentError, match="REPEATABLE READ, AUTOCOMMIT")
+    with unknown, engine.connect() as connection:
+        connection.execution_options(isolation_level="SERIALIZABLE")
 
 
 class Base(orm.DeclarativeBase):
@@ -219,6 +275,7 @@ class Comb(Base):
 
 
 def test_the_orm(engine: sa.Engine) -> None:
+    engine = engine.execution_options(isolation_level="AUTOCOMMIT")  # one unit of work, two frames
     Base.metadata.create_all(engine)
     with orm.Session(engine) as session:
         session.add(Comb(id=1, bees=[Bee(id=1, name="a"), Bee(id=2, name="b")]))
@@ -295,6 +352,6 @@ def test_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = sa.create_engine("apiary://named")
     with engine.connect() as connection:
         assert connection.scalar(sa.text("SELECT 42")) == 42
-        assert connection.get_isolation_level() == "AUTOCOMMIT"
+        assert connection.get_isolation_level() == "REPEATABLE READ"
     engine.dispose()
     assert (Path.home() / ".apiary" / "data" / "named").is_dir()

@@ -29,6 +29,7 @@ from apiary._objects import Box, Frame, Hive
 from apiary._result import Result
 from apiary._session import Session
 from apiary._stream import Batch, Stream
+from apiary._transaction import Transaction
 from apiary.errors import (
     AlreadyExists,
     ApiaryError,
@@ -84,6 +85,7 @@ __all__ = [
     "Stream",
     "TaskAbandoned",
     "TaskTimeout",
+    "Transaction",
     "Unsupported",
     "__version__",
 ]

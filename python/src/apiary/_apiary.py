@@ -17,6 +17,7 @@ from apiary._result import Result, need
 from apiary._session import Session
 from apiary._sessions import Sessions
 from apiary._stream import Stream
+from apiary._transaction import Transaction
 from apiary._values import (
     Condition,
     Parameters,
@@ -544,6 +545,26 @@ class Apiary:
         """
         opened = self._opened()
         return Session(opened.core, opened.sessions)
+
+    def transaction(self) -> Transaction:
+        """Statements that make one version of one frame together, or nothing at all: committed at
+        the end of the ``with`` block, rolled back by an exception. See `Transaction`.
+
+        >>> from apiary import Apiary
+        >>> with Apiary("demo") as ap:
+        ...     frame = ap.create_hive("w").create_box("s").create_frame("f", {"n": "int64"})
+        ...     with ap.transaction() as tx:
+        ...         _ = tx.sql("INSERT INTO w.s.f VALUES (1)")
+        ...         tx.sql("SELECT count(*) AS n FROM w.s.f")["n"], len(frame.read())
+        ([1], 0)
+        """
+        session = self.session()
+        try:
+            session._use_as_others()
+            return Transaction(session, owns_session=True)
+        except BaseException:
+            session.close()
+            raise
 
     def cancel(self) -> None:
         """End the queries that run and the streams that are open, from another thread; they raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import html
 import importlib
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
@@ -31,11 +32,11 @@ def need(module: str, extra: str) -> Any:
         ) from error
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, width: int = _SHOWN_WIDTH) -> str:
     if value is None:
         return "NULL"
     text = str(value).replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
-    return text if len(text) <= _SHOWN_WIDTH else text[: _SHOWN_WIDTH - 1] + "\u2026"
+    return text if len(text) <= width else text[: width - 1] + "\u2026"
 
 
 class Result:
@@ -180,19 +181,25 @@ class Result:
 
     # ------------------------------------------------------------------------------- for people
 
+    def _is_text(self) -> bool:
+        """Lines of one text, as EXPLAIN gives them: they are shown whole."""
+        return self.columns == ["plan"] and self.types == ["string"]
+
     def _shown(self) -> list[list[str]]:
-        rows = range(min(self.num_rows, _SHOWN_ROWS))
+        rows = range(self.num_rows if self._is_text() else min(self.num_rows, _SHOWN_ROWS))
         return [[self._cell(row, column) for column in range(self.num_columns)] for row in rows]
 
     def _cell(self, row: int, column: int) -> str:
         try:
-            return _cell(self._batches.value(row, column))
+            value = self._batches.value(row, column)
+            return _cell(value, sys.maxsize) if self._is_text() else _cell(value)
         except Unsupported:  # a date that Python cannot hold, for example
             return "(no Python value)"
 
     def _size(self) -> str:
         rows = "1 row" if self.num_rows == 1 else f"{self.num_rows} rows"
-        return f"({rows}, {_SHOWN_ROWS} shown)" if self.num_rows > _SHOWN_ROWS else f"({rows})"
+        is_cut = self.num_rows > _SHOWN_ROWS and not self._is_text()
+        return f"({rows}, {_SHOWN_ROWS} shown)" if is_cut else f"({rows})"
 
     def __repr__(self) -> str:
         lines = [[_cell(name) for name in self.columns], self.types, *self._shown()]
@@ -208,7 +215,8 @@ class Result:
 
     def _repr_html_(self) -> str:
         def row(texts: list[str], tag: str) -> str:
-            cells = "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
+            wrap = "<pre>{}</pre>" if self._is_text() else "{}"
+            cells = "".join(f"<{tag}>{wrap.format(html.escape(text))}</{tag}>" for text in texts)
             return f"<tr>{cells}</tr>"
 
         heads = [

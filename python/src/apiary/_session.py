@@ -11,6 +11,7 @@ from apiary import _core
 from apiary._result import Result
 from apiary._sessions import Sessions
 from apiary._stream import Stream
+from apiary._transaction import Transaction
 from apiary._values import Parameters, batch_rows, encode_parameters, milliseconds
 from apiary.errors import StateError
 
@@ -37,6 +38,10 @@ class Session:
         if self._session is None:
             raise StateError("the session is closed", hint="make another one")
         return self._session
+
+    def _use_as_others(self) -> None:
+        """Use what ``USE`` has set for the whole apiary."""
+        self._sessions.use_as_others(self._opened())
 
     @property
     def hive(self) -> str:
@@ -89,6 +94,10 @@ class Session:
         timeout_ms = milliseconds(timeout)
         with self._sessions.running(self._opened()) as session:
             return Stream(session.stream(query, encoded, timeout_ms, progress, rows))
+
+    def transaction(self) -> Transaction:
+        """A transaction of this session, as `Apiary.transaction` makes one."""
+        return Transaction(self, owns_session=False)
 
     def export(self, query: str, path: str | os.PathLike[str], format: str | None = None) -> int:
         """Write the rows of a query to a file that must not exist; the number of rows."""

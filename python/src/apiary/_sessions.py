@@ -91,6 +91,12 @@ class Sessions:
             return "", ""
         return session.hive, session.box
 
+    def use_as_others(self, session: _core.Session) -> None:
+        """Let a fresh session use what the calls of the apiary use."""
+        with self._lock:
+            used = self._used
+        self._bring_up(session, used)
+
     def give_back(self, session: _core.Session, used: tuple[str, str]) -> None:
         """What `take` gave."""
         now = (session.hive, session.box)

@@ -66,20 +66,39 @@ def tokens(sql: str) -> Iterator[Token]:
         at = end
 
 
-def last_statement(pieces: list[Token]) -> list[Token]:
-    """What the last statement of a text says, without space and comments."""
-    last: list[Token] = []
-    fresh = True
+class Statement(NamedTuple):
+    """One statement of a text: where it ends, and its pieces without space and comments."""
+
+    end: int
+    pieces: list[Token]
+
+
+def statements(pieces: list[Token]) -> list[Statement]:
+    """The statements of a text.
+
+    >>> [(one.end, one.pieces[0].text) for one in statements(list(tokens("SELECT 1; ; END -- x")))]
+    [(9, 'SELECT'), (20, 'END')]
+    """
+    found: list[Statement] = []
+    said: list[Token] = []
+    at = 0
     for piece in pieces:
+        at += len(piece.text)
         if piece.kind == "space":
             continue
-        if piece.text == ";":
-            fresh = True
-            continue
-        if fresh:
-            last, fresh = [], False
-        last.append(piece)
-    return last
+        if piece.text != ";":
+            said.append(piece)
+        elif said:
+            found.append(Statement(at, said))
+            said = []
+    if said:
+        found.append(Statement(at, said))
+    return found
+
+
+def blank(sql: str) -> str:
+    """As many lines and characters, so that places in what follows stay what they are."""
+    return "".join(letter if letter == "\n" else " " for letter in sql)
 
 
 def named(pieces: list[Token], names: Collection[str]) -> tuple[str, list[str]]:

@@ -9,8 +9,9 @@
 [(42,)] ('n', 'int64')
 ('x',)
 
-Every statement is one atomic commit of its own when it ends: `Connection.autocommit` is True.
-`commit()` has nothing to do, and `rollback()` cannot take back what has been written.
+A transaction begins with the first statement that reads or changes rows and ends with `commit()`
+or `rollback()`; it may change one frame, and makes one version of it. With ``autocommit=True`` each
+statement is an atomic commit of its own when it ends.
 """
 
 from __future__ import annotations
@@ -185,19 +186,21 @@ def connect(
     bees: int | None = None,
     relaxed: bool = False,
     apiary: Apiary | None = None,
+    autocommit: bool = False,
 ) -> Connection:
     """A connection to an apiary, with a session of its own; `hive` and `box` are in use then.
 
     `name`, `storage`, `memory`, `bees` and `relaxed` are as `Apiary` has them. Connections of one
     process to one storage share its engines. With `apiary` it is one over an apiary that is
-    started already, and that stays so when the connection is closed.
+    started already, and that stays so when the connection is closed. `autocommit` is the
+    connection's at first.
     """
     if storage is not None:
         storage = os.fspath(storage)
         storage = storage if "://" in storage else os.path.abspath(os.path.expanduser(storage))
     key = (os.getpid(), name, storage, memory, bees, relaxed)
     try:
-        return Connection(apiary, key, hive, box)
+        return Connection(apiary, key, hive, box, autocommit)
     except ApiaryError as error:
         raise of(error) from error
 
@@ -217,14 +220,21 @@ class Connection:
     NotSupportedError = NotSupportedError
 
     def __init__(
-        self, apiary: Apiary | None, key: tuple[Any, ...], hive: str | None, box: str | None
+        self,
+        apiary: Apiary | None,
+        key: tuple[Any, ...],
+        hive: str | None,
+        box: str | None,
+        autocommit: bool,
     ) -> None:
         self._closed = True
         self._key = None if apiary is not None else key
         self._apiary = _shared.take(key) if apiary is None else apiary
         self._closed = False
         self._lock = threading.RLock()
-        self._has_written = False
+        self._autocommit = autocommit
+        self._is_own = False  # the open transaction is one that no BEGIN of the user's opened
+        self._has_written = False  # since the last end of a transaction
         try:
             self._session = self._apiary.session()
             if hive is not None and box is not None:
@@ -243,8 +253,20 @@ class Connection:
 
     @property
     def autocommit(self) -> bool:
-        """True: every statement is committed when it ends."""
-        return True
+        """Is every statement committed when it ends? Setting it to True commits what is open."""
+        return self._autocommit
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        if value and not self._autocommit:
+            self.commit()
+        self._autocommit = bool(value)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Is a transaction open?"""
+        self._check_open()
+        return self._session.in_transaction
 
     def cursor(self) -> Cursor:
         """A cursor."""
@@ -256,31 +278,42 @@ class Connection:
         return self.cursor().execute(operation, parameters)
 
     def commit(self) -> None:
-        """Run COMMIT when a BEGIN stands open. Else nothing is left to do: statements are committed
-        when they end.
+        """Make what was done since the last `commit()` or `rollback()` one version, which others
+        see from now on; an `OperationalError` that is a `Conflict` when others were faster, and
+        nothing is changed then. Without a transaction nothing is to be done.
         """
-        self._check_open()
-        if self._session.in_transaction:
-            self.execute("COMMIT")
-        self._has_written = False
+        self._end("COMMIT")
 
     def rollback(self) -> None:
-        """A `NotSupportedError` when statements have written since the last `commit()`: they were
-        committed when they ended. ROLLBACK when a BEGIN stands open.
+        """Take back what was done since the last `commit()` or `rollback()`. Where statements are
+        committed when they end it is a `NotSupportedError` after one that has written.
         """
-        self._check_open()
-        if self._session.in_transaction:
-            self.execute("ROLLBACK")
-            self._has_written = False
+        if self._end("ROLLBACK"):
             return
-        if self._has_written:
-            self._has_written = False
+        has_written, self._has_written = self._has_written, False
+        if has_written and self._autocommit:
             raise NotSupportedError(
                 "statements are committed when they end: there is nothing that can be rolled back",
-                hint="read an earlier version of the frame",
+                hint="set autocommit to False before, or read an earlier version of the frame",
                 sqlstate="0A000",
                 code="AP_UNSUPPORTED",
             )
+
+    def _end(self, statement: str) -> bool:
+        """Of the open transaction; False: there is none."""
+        with self._lock:
+            self._check_open()
+            is_open = self._session.in_transaction
+            if is_open or statement == "COMMIT":
+                self._has_written = False
+            try:
+                if is_open:
+                    self._session.sql(statement)
+            except ApiaryError as error:
+                raise of(error) from error
+            finally:
+                self._is_own = self._is_own and self._session.in_transaction
+            return is_open
 
     def cancel(self) -> None:
         """End what its cursors run, from another thread."""
@@ -309,20 +342,64 @@ class Connection:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._closed:
+        if self._closed:
+            return
+        try:
+            if error is None:
+                self.commit()
+        finally:
             self.close()
 
     def _check_open(self) -> None:
         if self._closed:
             raise InterfaceError("the connection is closed", sqlstate="55000", code="AP_STATE")
 
-    def _run(self, operation: str, parameters: Parameters | None) -> Stream:
+    def _run(
+        self, operation: str, statements: list[_text.Statement], parameters: Parameters | None
+    ) -> Stream:
         with self._lock:
             self._check_open()
             try:
-                return self._session.sql_stream(operation, parameters)
+                if self._autocommit:
+                    stream = self._session.sql_stream(operation, parameters)
+                else:
+                    stream = self._run_within(operation, statements, parameters)
             except ApiaryError as error:
                 raise of(error) from error
+            if any(_head(one.pieces) not in _WITHOUT_WRITING for one in statements):
+                self._has_written = self._autocommit or self._session.in_transaction
+            return stream
+
+    def _run_within(
+        self, operation: str, statements: list[_text.Statement], parameters: Parameters | None
+    ) -> Stream:
+        """Each statement in the transaction that it needs, or in none."""
+        start = 0
+        for one in statements[:-1]:
+            self._prepare(_head(one.pieces))
+            self._session.sql(_text.blank(operation[:start]) + operation[start : one.end])
+            if _head(one.pieces) in _CHANGING:
+                self._has_written = True
+            start = one.end
+        if statements:
+            self._prepare(_head(statements[-1].pieces))
+        return self._session.sql_stream(
+            _text.blank(operation[:start]) + operation[start:], parameters
+        )
+
+    def _prepare(self, head: str) -> None:
+        """A transaction for what reads or changes rows. One that has only read makes room for what
+        cannot be in it, such as CREATE.
+        """
+        is_open = self._session.in_transaction
+        if head in _OF_ROWS and not is_open:
+            self._session.sql("BEGIN")
+            self._is_own, self._has_written = True, False
+            return
+        is_alone = head not in _OF_ROWS | _OF_SESSIONS
+        if is_alone and is_open and self._is_own and not self._has_written:
+            self._session.sql("ROLLBACK")
+            self._is_own = False
 
 
 def _quoted(name: str) -> str:
@@ -336,6 +413,27 @@ _CHANGING = frozenset(("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"))
 _READING = frozenset(
     "SELECT FROM VALUES TABLE PIVOT UNPIVOT SUMMARIZE EXPLAIN SHOW DESCRIBE DESC ( WITH".split()
 )
+_OF_SESSIONS = frozenset(
+    "SET RESET USE SHOW DESCRIBE DESC EXPLAIN PREPARE DEALLOCATE BEGIN START COMMIT END ROLLBACK "
+    "ABORT".split()
+)
+_OF_ROWS = (_READING | _CHANGING | frozenset(("EXECUTE",))) - _OF_SESSIONS
+_WITHOUT_WRITING = (_READING | _OF_SESSIONS) - frozenset(("WITH",))
+
+
+def _head(statement: list[_text.Token]) -> str:
+    """The word that says what a statement does; of WITH .. INSERT, INSERT."""
+    head = statement[0].text.upper() if statement else ""
+    if head == "WITH":
+        heads = (word.text.upper() for word in statement if word.kind == "word")
+        head = next((word for word in heads if word in _CHANGING), "SELECT")
+    if head == "COPY":
+        depth, words = 0, []
+        for piece in statement:
+            depth += {"(": 1, ")": -1}.get(piece.text, 0)
+            words += [piece.text.upper()] if depth == 0 else []
+        return "SELECT" if "TO" in words else head
+    return head
 
 
 class Cursor:
@@ -374,9 +472,10 @@ class Cursor:
         if isinstance(parameters, Mapping):
             operation, names = _text.named(pieces, parameters.keys())
             parameters = {name: parameters[name] for name in names}
-        stream = self.connection._run(operation, parameters)
+        statements = _text.statements(pieces)
+        stream = self.connection._run(operation, statements, parameters)
         try:
-            self._take(stream, _text.last_statement(pieces))
+            self._take(stream, _head(statements[-1].pieces) if statements else "")
         except ApiaryError as error:
             raise of(error) from error
         return self
@@ -387,14 +486,9 @@ class Cursor:
             self._stream.close()
         self._forget()
 
-    def _take(self, stream: Stream, statement: list[_text.Token]) -> None:
+    def _take(self, stream: Stream, head: str) -> None:
         """Rows for the user, or what a statement has done."""
-        head = statement[0].text.upper() if statement else ""
         columns = stream.columns
-        if head == "WITH" and any(word.text.upper() in _CHANGING for word in statement):
-            head = "INSERT"
-        if head not in _READING:
-            self.connection._has_written = head != "USE" or self.connection._has_written
         if head in _CHANGING and tuple(columns) == _CHANGES:
             ((*counts, _),) = stream.rows()
             self._rowcount = -1 if None in counts else sum(counts)
@@ -413,8 +507,8 @@ class Cursor:
 
     def executemany(self, operation: str, seq_of_parameters: Sequence[Parameters]) -> Cursor:
         """Run a statement for each of many parameters. ``INSERT INTO frame [(..)] VALUES (..)``
-        runs once, with all rows: as one commit. All others, and rows whose values differ in type,
-        are run and committed one by one.
+        runs once, with all rows. All others, and rows whose values differ in type, are run one by
+        one, and committed so where `autocommit` is True.
         """
         self._reset()
         many = list(seq_of_parameters)

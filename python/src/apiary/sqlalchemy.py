@@ -5,9 +5,10 @@
 as `apiary.Apiary` does; ``?hive=..&box=..`` says what is in use, and ``memory``, ``bees`` and
 ``relaxed`` are its options. A schema is ``"hive.box"``, or ``"box"`` of the hive in use.
 
-Statements are committed when they end: there is one isolation level, AUTOCOMMIT, and a rollback
-takes nothing back. Primary and foreign keys may be declared, for mappings and joins; they are not
-checked, and no key is made for rows without one. Indexes are not needed and not made.
+A transaction changes one frame; it is REPEATABLE READ. With ``isolation_level="AUTOCOMMIT"`` every
+statement is committed when it ends, which units of work over several frames need. Primary and
+foreign keys may be declared, for mappings and joins; they are not checked, and no key is made for
+rows without one. Indexes are not needed and not made.
 """
 
 from __future__ import annotations
@@ -255,19 +256,24 @@ class ApiaryDialect(default.DefaultDialect):
     # ------------------------------------------------------------------------------- transactions
 
     def do_rollback(self, dbapi_connection: Any) -> None:
-        """What has been written stays."""
+        """Of the open transaction; in AUTOCOMMIT what has been written stays."""
+        if not dbapi_connection.autocommit:
+            dbapi_connection.rollback()
 
     def get_isolation_level_values(self, dbapi_conn: DBAPIConnection) -> Any:
-        return ["AUTOCOMMIT"]
+        return ["REPEATABLE READ", "AUTOCOMMIT"]
 
     def get_default_isolation_level(self, dbapi_conn: DBAPIConnection) -> Any:
-        return "AUTOCOMMIT"
+        return "REPEATABLE READ"
 
-    def get_isolation_level(self, dbapi_connection: DBAPIConnection) -> Any:
-        return "AUTOCOMMIT"
+    def get_isolation_level(self, dbapi_connection: Any) -> Any:
+        return "AUTOCOMMIT" if dbapi_connection.autocommit else "REPEATABLE READ"
 
-    def set_isolation_level(self, dbapi_connection: DBAPIConnection, level: Any) -> None:
-        """There is one only."""
+    def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
+        dbapi_connection.autocommit = level == "AUTOCOMMIT"
+
+    def detect_autocommit_setting(self, dbapi_conn: Any) -> bool:
+        return bool(dbapi_conn.autocommit)
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         return isinstance(e, dbapi.InterfaceError) and "closed" in str(e)
