@@ -184,3 +184,15 @@ def test_what_cannot_run_cannot_be_explained(sales: apiary.Apiary) -> None:
     with pytest.raises(apiary.errors.SqlSyntaxError, match="TEXT, JSON or ENGINE"):
         sales.sql("EXPLAIN (FORMAT yaml) SELECT 1")
     assert pa.table(sales.sql("SELECT count(*) AS n FROM facts")).to_pylist() == [{"n": 1000}]
+
+
+def test_a_plan_is_shown_whole(sales: apiary.Apiary) -> None:
+    query = " UNION ALL ".join(f"SELECT id, region FROM facts WHERE id > {n}" for n in range(12))
+    plan = sales.sql(f"EXPLAIN {query}")
+    lines = plan["plan"]
+    assert len(lines) > 20
+    assert max(map(len, lines)) > 48
+    assert [line.rstrip() for line in repr(plan).splitlines()[3:-1]] == [x.rstrip() for x in lines]
+    assert repr(plan).endswith(f"({len(lines)} rows)")
+    assert plan._repr_html_().count("<td><pre>") == len(lines)
+    assert "(30 rows, 20 shown)" in repr(sales.sql("SELECT range AS plan FROM range(30)"))
