@@ -206,6 +206,7 @@ static ap_status stage(struct ap_change *change, ap_error *err) {
     return status;
   }
   AP_TRY(ap_staged_upload(change->node, change->frame, &change->staged, &change->arena, err));
+  AP_TRY(ap_change_write_marks(change, err));
   change->version = -1; /* COMMIT will tell */
   return ap_transaction_stage(change->run->session->transaction, change, err);
 }

@@ -146,12 +146,6 @@ static void add_cell(struct ap_change_cells *cells, const struct ap_change *chan
   cells->cells[cells->count++] = change->target->cells[file];
 }
 
-/* Within a transaction cells are written again: a later statement of it may touch them once more.
- */
-static bool marks_rows(const struct ap_change *change) {
-  return ap_snapshot_marks_rows(change->snapshot) && change->run->session->transaction == NULL;
-}
-
 /* Cells of which every row goes are only taken away; where the frame has deletion vectors, so are
  * those of which every row goes or changes, once their changed rows are written elsewhere. */
 static void plan_cell(struct ap_change *change, const int64_t *numbers,
@@ -159,7 +153,7 @@ static void plan_cell(struct ap_change *change, const int64_t *numbers,
   int64_t file = numbers[0];
   AP_ASSERT(file >= 0 && file < change->target->cell_count);
   struct ap_cell *cell = change->target->cells[file];
-  bool marks = marks_rows(change);
+  bool marks = ap_snapshot_marks_rows(change->snapshot);
   int64_t rows = rows_of(change, cell);
   change->removed_files[change->removed_count] = file;
   change->removed[change->removed_count++] = cell;

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "execute/report.h"
+#include "ledger/deletion_vector.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -56,14 +57,23 @@ static ap_status begin_changes(struct ap_transaction *transaction, struct ap_cha
 static ap_status make_room(struct ap_transaction *transaction, uint32_t more, ap_error *err) {
   uint32_t drafts = transaction->draft_count + more;
   uint32_t keys = transaction->key_count + more;
-  if (drafts <= transaction->draft_room && keys <= transaction->key_room) return AP_OK;
+  uint32_t held = transaction->held_count + more;
+  if (drafts <= transaction->draft_room && keys <= transaction->key_room &&
+      held <= transaction->held_room) {
+    return AP_OK;
+  }
   struct ap_cell_draft *new_drafts =
       AP_ARENA_ARRAY(&transaction->arena, struct ap_cell_draft, 2 * (size_t)drafts + 1);
   struct ap_text *new_keys =
       AP_ARENA_ARRAY(&transaction->arena, struct ap_text, 2 * (size_t)keys + 1);
-  if (new_drafts == NULL || new_keys == NULL) return AP_FAIL_MEMORY(err);
+  struct ap_cell **new_held =
+      AP_ARENA_ARRAY(&transaction->arena, struct ap_cell *, 2 * (size_t)held + 1);
+  if (new_drafts == NULL || new_keys == NULL || new_held == NULL) return AP_FAIL_MEMORY(err);
   for (uint32_t i = 0; i < transaction->draft_count; ++i) new_drafts[i] = transaction->drafts[i];
   for (uint32_t i = 0; i < transaction->key_count; ++i) new_keys[i] = transaction->keys[i];
+  for (uint32_t i = 0; i < transaction->held_count; ++i) new_held[i] = transaction->held[i];
+  transaction->held = new_held;
+  transaction->held_room = 2 * held;
   transaction->drafts = new_drafts;
   transaction->draft_room = 2 * drafts;
   transaction->keys = new_keys;
@@ -84,7 +94,9 @@ static bool copy_draft(struct ap_arena *arena, const struct ap_cell_draft *from,
       AP_ARENA_ARRAY(arena, struct ap_partition_value, from->partition_count + 1);
   if (values == NULL || !copy_text(arena, from->path, &to->path) ||
       !copy_text(arena, from->statistics_json, &to->statistics_json) ||
-      !copy_text(arena, from->staged_path, &to->staged_path)) {
+      !copy_text(arena, from->staged_path, &to->staged_path) ||
+      !copy_text(arena, from->deletion_vector.path_or_inline,
+                 &to->deletion_vector.path_or_inline)) {
     return false;
   }
   for (uint32_t i = 0; i < from->partition_count; ++i) {
@@ -95,7 +107,8 @@ static bool copy_draft(struct ap_arena *arena, const struct ap_cell_draft *from,
   return true;
 }
 
-/* A cell that goes is one of an earlier statement, which then never was, or one of base. */
+/* A cell that goes is one of an earlier statement, which then never was, or one of base. An earlier
+ * statement may have given one of base a vector: then it is gone from base already. */
 static void remove_cell(struct ap_transaction *transaction, const struct ap_cell *cell) {
   for (uint32_t i = 0; i < transaction->draft_count; ++i) {
     if (!ap_text_equal(transaction->drafts[i].path, cell->path)) continue;
@@ -150,33 +163,49 @@ static ap_status preview(struct ap_transaction *transaction, ap_error *err) {
   return status;
 }
 
-ap_status ap_transaction_stage(struct ap_transaction *transaction, struct ap_change *change,
-                               ap_error *err) {
-  struct ap_staged *staged = &change->staged;
-  AP_TRY(begin_changes(transaction, change, err));
-  AP_TRY(make_room(transaction, staged->count, err));
-  struct ap_cell_draft *drafts =
-      AP_ARENA_ARRAY(&transaction->arena, struct ap_cell_draft, staged->count + 1);
-  struct ap_text *keys = AP_ARENA_ARRAY(&transaction->arena, struct ap_text, staged->count + 1);
-  if (drafts == NULL || keys == NULL) return AP_FAIL_MEMORY(err);
-  for (uint32_t i = 0; i < staged->count; ++i) {
-    if (!copy_draft(&transaction->arena, &staged->drafts[i], &drafts[i]) ||
-        !copy_text(&transaction->arena, staged->uploads[i].key, &keys[i])) {
-      return AP_FAIL_MEMORY(err);
-    }
-  }
-  /* From here on the objects are the transaction's, whatever comes. */
+/* What the statement adds, and its objects, once they are in the transaction's memory. */
+static void take_over(struct ap_transaction *transaction, struct ap_change *change,
+                      const struct ap_cell_draft *drafts, const struct ap_text *keys,
+                      uint32_t key_count) {
   for (uint32_t i = 0; i < change->removed_count; ++i) {
     remove_cell(transaction, change->removed[i]);
   }
-  for (uint32_t i = 0; i < staged->count; ++i) {
+  for (uint32_t i = 0; i < change->add_count; ++i) {
     transaction->drafts[transaction->draft_count++] = drafts[i];
-    transaction->keys[transaction->key_count++] = keys[i];
   }
-  staged->count = 0;
+  for (uint32_t i = 0; i < change->vector_count; ++i) {
+    transaction->held[transaction->held_count++] = ap_cell_retain(change->marked.cells[i]);
+  }
+  for (uint32_t i = 0; i < key_count; ++i) transaction->keys[transaction->key_count++] = keys[i];
+  change->staged.count = 0;
+  change->vectors_key = (struct ap_text){NULL, 0};
   transaction->counts.inserted += change->counts.inserted;
   transaction->counts.updated += change->counts.updated;
   transaction->counts.deleted += change->counts.deleted > 0 ? change->counts.deleted : 0;
+}
+
+ap_status ap_transaction_stage(struct ap_transaction *transaction, struct ap_change *change,
+                               ap_error *err) {
+  const struct ap_staged *staged = &change->staged;
+  struct ap_arena *arena = &transaction->arena;
+  uint32_t key_count = staged->count;
+  AP_TRY(begin_changes(transaction, change, err));
+  AP_TRY(make_room(transaction, change->add_count + 1, err));
+  struct ap_cell_draft *drafts =
+      AP_ARENA_ARRAY(arena, struct ap_cell_draft, (size_t)change->add_count + 1);
+  struct ap_text *keys = AP_ARENA_ARRAY(arena, struct ap_text, (size_t)staged->count + 1);
+  if (drafts == NULL || keys == NULL) return AP_FAIL_MEMORY(err);
+  for (uint32_t i = 0; i < change->add_count; ++i) {
+    if (!copy_draft(arena, &change->adds[i], &drafts[i])) return AP_FAIL_MEMORY(err);
+  }
+  for (uint32_t i = 0; i < staged->count; ++i) {
+    if (!copy_text(arena, staged->uploads[i].key, &keys[i])) return AP_FAIL_MEMORY(err);
+  }
+  if (change->vectors_key.size > 0 && !copy_text(arena, change->vectors_key, &keys[key_count++])) {
+    return AP_FAIL_MEMORY(err);
+  }
+  /* From here on the objects are the transaction's, whatever comes. */
+  take_over(transaction, change, drafts, keys, key_count);
   ap_status status = preview(transaction, err);
   transaction->broken = status != AP_OK;
   return status;
@@ -184,21 +213,35 @@ ap_status ap_transaction_stage(struct ap_transaction *transaction, struct ap_cha
 
 /* ---- beginning and ending -------------------------------------------------------------------- */
 
+/* Whether the commit speaks of the object; when in doubt it does. */
+static bool is_spoken_of(const struct ap_transaction *transaction, struct ap_text key,
+                         struct ap_buffer *scratch) {
+  for (uint32_t i = 0; i < transaction->draft_count; ++i) {
+    const struct ap_cell_draft *draft = &transaction->drafts[i];
+    if (ap_text_ends_with(key, draft->path)) return true;
+    if (draft->deletion_vector.storage_type != 'u') continue;
+    ap_buffer_clear(scratch);
+    bool is_path = ap_deletion_vector_path(scratch, draft->deletion_vector.path_or_inline);
+    if (!is_path || scratch->failed || ap_text_ends_with(key, ap_buffer_text(scratch))) return true;
+  }
+  return false;
+}
+
 /* Objects that no ledger knows: all of them, or those that a later statement took back. */
 static void discard_objects(struct ap_transaction *transaction, bool all) {
+  struct ap_buffer scratch;
+  ap_buffer_init(&scratch, ap_node_env(transaction->node)->allocator);
   for (uint32_t i = 0; i < transaction->key_count; ++i) {
-    bool is_kept = false;
-    for (uint32_t k = 0; !all && k < transaction->draft_count; ++k) {
-      is_kept = is_kept || ap_text_ends_with(transaction->keys[i], transaction->drafts[k].path);
-    }
-    if (!is_kept)
-      (void)!ap_store_remove(ap_node_store(transaction->node), transaction->keys[i], NULL);
+    if (!all && is_spoken_of(transaction, transaction->keys[i], &scratch)) continue;
+    (void)!ap_store_remove(ap_node_store(transaction->node), transaction->keys[i], NULL);
   }
+  ap_buffer_deinit(&scratch);
 }
 
 static void close_transaction(struct ap_sql_session *session) {
   struct ap_transaction *transaction = session->transaction;
   session->transaction = NULL;
+  for (uint32_t i = 0; i < transaction->held_count; ++i) ap_cell_release(transaction->held[i]);
   ap_pins_clear(transaction->node, &transaction->pins);
   ap_snapshot_release(transaction->base);
   ap_node_release_frame(transaction->node, transaction->frame);
@@ -251,7 +294,7 @@ static ap_status commit_changes(struct ap_transaction *transaction, int64_t *out
   struct ap_commit commit;
   struct ap_commit_result result = {0};
   struct ap_arena arena;
-  *out_version = transaction->base != NULL ? transaction->base->version : 0;
+  *out_version = transaction->base != NULL ? transaction->base->version : -1;
   if (!has_changes(transaction)) return AP_OK;
   ap_arena_init(&arena, ap_node_env(transaction->node)->allocator);
   ap_status status = describe(transaction, &arena, &commit, err);

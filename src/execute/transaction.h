@@ -24,6 +24,9 @@ struct ap_transaction {
   struct ap_text *keys; /* of all objects that were made */
   uint32_t key_count;
   uint32_t key_room;
+  struct ap_cell **held; /* of its own snapshots: drafts say them again */
+  uint32_t held_count;
+  uint32_t held_room;
   struct ap_change_counts counts;
   bool broken; /* what is staged is not whole: only ROLLBACK helps */
 };

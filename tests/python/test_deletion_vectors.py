@@ -146,7 +146,7 @@ def test_without_the_property_cells_are_written_again(ap: Apiary, t: apiary.Fram
     assert ids(ap) == [0, *range(3, 1000)]
 
 
-def test_a_transaction_writes_cells_again(ap: Apiary, t: apiary.Frame) -> None:
+def test_a_transaction_marks_rows_once(ap: Apiary, t: apiary.Frame) -> None:
     ap.sql("DELETE FROM t WHERE id % 10 = 0")
     with ap.session() as session:
         session.sql("USE w.b")
@@ -154,12 +154,38 @@ def test_a_transaction_writes_cells_again(ap: Apiary, t: apiary.Frame) -> None:
         session.sql("DELETE FROM t WHERE id % 10 = 1")
         session.sql("UPDATE t SET id = -id WHERE id % 10 = 2")
         session.sql("DELETE FROM t WHERE id % 10 = 3")
+        session.sql("DELETE FROM t WHERE id IN (-12, -22)")
         session.sql("COMMIT")
-    assert vectors(t, 3) == []
-    assert ids(ap) == sorted(
-        -i if i % 10 == 2 else i for i in range(1000) if i % 10 not in {0, 1, 3}
+    expected = sorted(
+        -i if i % 10 == 2 else i
+        for i in range(1000)
+        if i % 10 not in {0, 1, 3} and i not in {12, 22}
+    )
+    assert ids(ap) == expected
+    # the cell that was there lost 400 rows in all, the new one two of 100
+    assert sorted(v["cardinality"] for v in vectors(t, 3)) == [2, 400]
+    assert len(actions(t, 3, "add")) == 2 and len(actions(t, 3, "remove")) == 1
+    named = {Path(a["path"]).name for v in (1, 3) for a in actions(t, v, "add")}
+    assert {p.name for p in folder_of(t).rglob("*.parquet") if "_delta_log" not in p.parts} == named
+    files = [v for v in (2, 3) for d in vectors(t, v) if d["storageType"] == "u"]
+    assert len(list(folder_of(t).rglob("*.bin"))) == len(set(files)), (
+        "vectors nobody needs are gone"
     )
     check_ok(ap)
+    try:
+        found = by_deltalake(t)
+    except Exception as error:
+        pytest.skip(f"this deltalake reads no deletion vectors: {error}")
+    assert sorted(row[0] for row in found) == expected
+
+
+def test_a_transaction_taken_back_leaves_no_vector(ap: Apiary, t: apiary.Frame) -> None:
+    before = sorted(folder_of(t).rglob("*"))
+    ap.sql("BEGIN; DELETE FROM t WHERE id % 3 = 0; UPDATE t SET v = 0 WHERE id % 3 = 1")
+    assert sorted(folder_of(t).rglob("*")) != before
+    ap.sql("ROLLBACK")
+    assert sorted(folder_of(t).rglob("*")) == before
+    assert ids(ap) == list(range(1000))
 
 
 def test_a_failure_leaves_no_vector_behind(ap: Apiary, t: apiary.Frame) -> None:
@@ -332,4 +358,62 @@ def test_random_statements_against_duckdb(ap: Apiary, partitioned: bool, feed: b
     ap.sql("OPTIMIZE t")
     assert normal_rows(ap.sql("SELECT * FROM t").fetchall()) == states[latest]
     assert not vectors(frame, frame.history()[0]["version"])
+    check_ok(ap)
+
+
+def data_files(frame: apiary.Frame) -> list[Path]:
+    found = (p for p in folder_of(frame).rglob("*") if p.is_file())
+    return sorted(p for p in found if "_delta_log" not in p.parts)
+
+
+@pytest.mark.parametrize("marks", [False, True])
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_random_transactions_against_duckdb(ap: Apiary, partitioned: bool, marks: bool) -> None:
+    seed = int(os.environ.get("AP_SEED", random.SystemRandom().randrange(2**32)))
+    count = 100 if os.environ.get("AP_SOAK") else 12
+    print(f"AP_SEED={seed}")
+    draw = random.Random(seed)
+    statements = Statements(seed)
+    ap.create_hive("w").create_box("b")
+    ap.sql("USE w.b")
+    parts = " PARTITIONED BY (g)" if partitioned else ""
+    properties = VECTORS if marks else VECTORS.replace("true", "false")
+    ap.sql(f"CREATE FRAME t ({COLUMNS}){parts} TBLPROPERTIES ({properties})")
+    frame = ap.hive("w").box("b").frame("t")
+    plain = duckdb.connect()
+    plain.execute(f"CREATE TABLE t ({COLUMNS})")
+    fill = """INSERT INTO t SELECT i, i % 4, 'w' || i % 7, i, i, NULL, NULL, i % 3 = 0
+        FROM range(60) r(i)"""
+    states: dict[int, list[Any]] = {0: []}
+    for step in range(count):
+        before = data_files(frame)
+        ap.sql("BEGIN")
+        plain.execute("BEGIN")
+        for place in range(draw.randint(1, 5)):
+            statement = fill if step % 4 == 0 and place == 0 else statements.next()
+            try:
+                ap.sql(statement)
+            except apiary.SchemaError as error:
+                assert partitioned and "partition column 'g' holds nulls" in str(error)
+                continue
+            except apiary.InvalidArgument as error:
+                assert "rows of the source match one row" in str(error)
+                continue
+            plain.execute(statement)
+            expected = normal_rows(plain.execute("SELECT * FROM t").fetchall())
+            assert normal_rows(ap.sql("SELECT * FROM t").fetchall()) == expected, statement
+        if draw.random() < 0.2:
+            ap.sql("ROLLBACK")
+            plain.execute("ROLLBACK")
+            assert data_files(frame) == before
+            continue
+        version = ap.sql("COMMIT").fetchall()[0][3]
+        plain.execute("COMMIT")
+        if version is None:
+            continue  # no statement of it succeeded
+        states[version] = normal_rows(plain.execute("SELECT * FROM t").fetchall())
+        assert sorted(states) == list(range(version + 1)), "one version each, or none"
+    for version, expected in states.items():
+        asked = f"SELECT * FROM t AT (VERSION => {version})"
+        assert normal_rows(ap.sql(asked).fetchall()) == expected
     check_ok(ap)
