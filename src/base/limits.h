@@ -28,6 +28,7 @@ enum {
   AP_CHANGE_ATTEMPTS_MAX = 200,  /* runs of one UPDATE, DELETE, ... that others were faster than */
   AP_CHANGE_PATIENCE = 8,        /* of them, those after which it waits long before the next */
   AP_CHANGE_BACKOFF_MAX_MS = 2000,
+  AP_CHANGE_TURN_MS_MAX = 60000,  /* that one which others were faster than holds others up */
   AP_MARKED_ROWS_MAX = 4194304,   /* rows in the deletion vectors that one statement writes */
   AP_TRANSACTION_FRAMES_MAX = 64, /* that a transaction reads */
   AP_CHECKPOINT_INTERVAL = 100,   /* commits between checkpoints unless the frame says otherwise */

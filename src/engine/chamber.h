@@ -132,9 +132,6 @@ AP_MUST_CHECK ap_status ap_chamber_execute(struct ap_chamber *chamber,
                                            duckdb_prepared_statement statement, bool streaming,
                                            const struct ap_run_control *control,
                                            duckdb_result *out_result, ap_error *err);
-/* AP_CANCELLED or AP_TIMEOUT when the control says stop. */
-AP_MUST_CHECK ap_status ap_control_check(struct ap_clock *clock,
-                                         const struct ap_run_control *control, ap_error *err);
 /* AP_CANCELLED or AP_TIMEOUT when the chamber or the control says stop. */
 AP_MUST_CHECK ap_status ap_chamber_check_stop(struct ap_chamber *chamber,
                                               const struct ap_run_control *control, ap_error *err);

@@ -216,6 +216,10 @@ struct ap_run_control {
   struct ap_run_handle *handle; /* NULL: no other thread will ask */
 };
 
+/* AP_CANCELLED or AP_TIMEOUT when the control says stop. */
+AP_MUST_CHECK ap_status ap_control_check(struct ap_clock *clock,
+                                         const struct ap_run_control *control, ap_error *err);
+
 /* What the engine calls the columns of a query; names in the arena. */
 AP_MUST_CHECK ap_status ap_chamber_column_names(struct ap_chamber *chamber, struct ap_text sql,
                                                 struct ap_arena *arena, struct ap_text *out_names,

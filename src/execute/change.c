@@ -250,9 +250,21 @@ static ap_status take_snapshot(struct ap_change *change, ap_error *err) {
   return ap_pins_take(change->node, change->pins, change->frame, &change->snapshot, err);
 }
 
+/* What a transaction stages is in nobody's way; its COMMIT cannot run again. */
+static ap_status await_turn(struct ap_change *change, ap_error *err) {
+  struct ap_turns *turns = ap_node_turns(change->node);
+  if (change->turn != NULL && change->run->session->transaction == NULL) {
+    ap_turns_enter(turns, change->turn, change->frame->entry.id);
+    AP_TRY(ap_turns_await(turns, change->turn, change->run->request->control, err));
+  }
+  change->begin_us = ap_clock_monotonic_us(ap_node_env(change->node)->clock);
+  return AP_OK;
+}
+
 static ap_status open_target(struct ap_change *change, ap_error *err) {
   AP_TRY(ap_node_find_frame(change->node, change->hive, change->box, change->name, &change->frame,
                             err));
+  AP_TRY(await_turn(change, err));
   AP_TRY(take_snapshot(change, err));
   AP_TRY(ap_rules_load(change->snapshot, &change->arena, &change->rules, err));
   change->full_name = ap_frame_full_name(change->frame, &change->arena);
@@ -310,18 +322,10 @@ void ap_change_end_attempt(struct ap_change *change, ap_status status) {
 
 /* ---- attempts -------------------------------------------------------------------------------- */
 
-/* Whether the statement shall stop rather than run again. */
 static ap_status check_stop(const struct ap_statement_run *run, ap_error *err) {
   const struct ap_run_control *control = run->request->control;
   struct ap_clock *clock = ap_node_env(run->session->node)->clock;
-  if (control == NULL) return AP_OK;
-  if (control->cancelled != NULL && control->cancelled(control->context)) {
-    return AP_FAIL(err, AP_CANCELLED, "the statement was cancelled");
-  }
-  if (control->deadline_us != 0 && ap_clock_monotonic_us(clock) >= control->deadline_us) {
-    return AP_FAIL(err, AP_TIMEOUT, "the statement did not finish before its deadline");
-  }
-  return AP_OK;
+  return control == NULL ? AP_OK : ap_control_check(clock, control, err);
 }
 
 /* Wait for about as long as an attempt takes, longer after each, so that those who are in each
@@ -367,18 +371,35 @@ ap_status ap_change_answer(const struct ap_change *change, struct ArrowArrayStre
   return status;
 }
 
-ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *out, ap_error *err) {
+/* *out_took_us: of the attempt, from when its turn came. */
+static ap_status run_attempt(struct ap_statement_run *run, struct ap_turn *turn,
+                             struct ArrowArrayStream *out, int64_t *out_took_us, ap_error *err) {
   struct ap_clock *clock = ap_node_env(run->session->node)->clock;
+  struct ap_change change;
+  ap_change_begin_attempt(&change, run);
+  change.turn = turn;
+  change.begin_us = ap_clock_monotonic_us(clock);
+  ap_status status = attempt(&change, err);
+  if (status == AP_OK) status = ap_change_answer(&change, out, err);
+  *out_took_us = ap_clock_monotonic_us(clock) - change.begin_us;
+  ap_change_end_attempt(&change, status);
+  return status;
+}
+
+ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *out, ap_error *err) {
+  struct ap_turns *turns = ap_node_turns(run->session->node);
+  struct ap_turn turn = {0};
+  ap_status status = AP_OK;
+  int64_t took_us = 0;
   ap_error local = {0};
   if (err == NULL) err = &local; /* errors are read here, to place them */
   for (uint32_t attempts = 1;; ++attempts) {
-    struct ap_change change;
-    int64_t begin_us = ap_clock_monotonic_us(clock);
-    ap_change_begin_attempt(&change, run);
-    ap_status status = attempt(&change, err);
-    if (status == AP_OK) status = ap_change_answer(&change, out, err);
-    ap_change_end_attempt(&change, status);
-    if (status != AP_CONFLICT || attempts == AP_CHANGE_ATTEMPTS_MAX) return status;
-    AP_TRY(ap_change_wait(run, attempts, ap_clock_monotonic_us(clock) - begin_us, err));
+    status = run_attempt(run, &turn, out, &took_us, err);
+    if (status != AP_CONFLICT || attempts == AP_CHANGE_ATTEMPTS_MAX) break;
+    if (ap_turns_lose(turns, &turn)) took_us = 0; /* whom it lost to lines up behind it */
+    status = ap_change_wait(run, attempts, took_us, err);
+    if (status != AP_OK) break;
   }
+  ap_turns_leave(turns, &turn);
+  return status;
 }

@@ -64,6 +64,8 @@ struct ap_change_cells {
 
 struct ap_change {
   struct ap_statement_run *run;
+  struct ap_turn *turn; /* NULL: it waits for none */
+  int64_t begin_us;     /* when its turn came */
   struct ap_node *node;
   const struct ap_change_statement *spec;
   struct ap_arena arena; /* of one attempt */
@@ -178,8 +180,8 @@ AP_MUST_CHECK ap_status ap_change_insert(struct ap_change *change, ap_error *err
 void ap_change_begin_attempt(struct ap_change *change, struct ap_statement_run *run);
 /* Free all; status tells whether the cells written may be known to a ledger. */
 void ap_change_end_attempt(struct ap_change *change, ap_status status);
-/* After an attempt, of how many, that others were faster than: clear the error and wait a little;
- * fails when the statement shall stop. */
+/* After an attempt, of how many, that others were faster than: clear the error and wait a little,
+ * at random; fails when the statement shall stop. */
 AP_MUST_CHECK ap_status ap_change_wait(const struct ap_statement_run *run, uint32_t attempts,
                                        int64_t took_us, ap_error *err);
 AP_MUST_CHECK ap_status ap_change_answer(const struct ap_change *change,

@@ -29,6 +29,7 @@ struct ap_node {
   struct ap_catalog *catalog;
   struct ap_engine *engine;
   struct ap_cache *cache; /* NULL: none */
+  struct ap_turns turns;
   uint32_t bees;
   int64_t memory_bytes;
   int64_t cache_memory_bytes; /* of it, for making decoded copies */
@@ -142,6 +143,7 @@ ap_status ap_node_open_over(const struct ap_env *env, const struct ap_node_optio
   node->name = ap_string_copy(env->allocator, ap_text_of(options->name));
   ap_status status = node->name == NULL ? AP_FAIL_MEMORY(err) : AP_OK;
   if (status == AP_OK) status = env->threads->mutex_create(env->threads, &node->lock, err);
+  if (status == AP_OK) status = ap_turns_init(&node->turns, env, err);
   if (status == AP_OK) status = ap_catalog_open(env, node->store, &node->catalog, err);
   if (options->cache_bytes > 0) node->cache_memory_bytes = cache_memory(node->memory_bytes);
   if (status == AP_OK) status = open_engine(node, err);
@@ -173,6 +175,7 @@ void ap_node_close(struct ap_node *node) {
   ap_catalog_close(node->catalog);
   ap_engine_destroy(node->engine);
   ap_store_destroy(node->store);
+  ap_turns_deinit(&node->turns);
   if (node->lock != NULL) env->threads->mutex_destroy(env->threads, node->lock);
   ap_free(env->allocator, node->scratch);
   ap_free(env->allocator, node->name);
@@ -207,6 +210,10 @@ struct ap_engine *ap_node_engine(struct ap_node *node) {
 
 struct ap_cache *ap_node_cache(struct ap_node *node) {
   return node->cache;
+}
+
+struct ap_turns *ap_node_turns(struct ap_node *node) {
+  return &node->turns;
 }
 
 double ap_node_temperature(struct ap_node *node) {

@@ -10,6 +10,7 @@
 #include "catalog/catalog.h"
 #include "engine/engine.h"
 #include "execute/cache.h"
+#include "execute/turns.h"
 #include "ledger/ledger.h"
 #include "store/local.h"
 
@@ -58,6 +59,7 @@ struct ap_store *ap_node_store(struct ap_node *node);
 struct ap_catalog *ap_node_catalog(struct ap_node *node);
 struct ap_engine *ap_node_engine(struct ap_node *node);
 struct ap_cache *ap_node_cache(struct ap_node *node); /* NULL: none */
+struct ap_turns *ap_node_turns(struct ap_node *node);
 
 /* Colony temperature of this node: 0.4 x busy share of bees + 0.4 x memory share + 0.2 x queued
  * share, in [0, 1]. */

@@ -17,6 +17,7 @@ struct write_run {
   const struct ap_write_request *request;
   struct ap_arena arena;
   struct ap_frame *frame;
+  struct ap_turn turn;
   struct ap_snapshot *snapshot; /* the schema that the rows are checked against */
   struct ap_staged staged;
   struct ap_partition_condition condition; /* replace_where */
@@ -127,14 +128,20 @@ static bool is_nothing(const struct write_run *run) {
          run->request->app_id.size == 0;
 }
 
+/* Rows that come again and again would pass a statement by that should have read them. */
+static ap_status await_turn(struct write_run *run, ap_error *err) {
+  struct ap_turns *turns = ap_node_turns(run->node);
+  ap_turns_enter(turns, &run->turn, run->frame->entry.id);
+  return ap_turns_await(turns, &run->turn, run->request->control, err);
+}
+
 static ap_status run_write(struct write_run *run, struct ap_write_outcome *out_outcome,
                            ap_error *err) {
   const struct ap_write_request *request = run->request;
   ap_status status =
       ap_node_find_frame(run->node, request->hive, request->box, request->name, &run->frame, err);
-  if (status == AP_OK) {
-    status = ap_frame_latest(run->frame, &run->snapshot, err);
-  }
+  if (status == AP_OK) status = await_turn(run, err);
+  if (status == AP_OK) status = ap_frame_latest(run->frame, &run->snapshot, err);
   if (status != AP_OK) return status;
   AP_TRY(write_cells(run, err));
   AP_TRY(check_condition(run, err));
@@ -156,6 +163,7 @@ ap_status ap_write(struct ap_node *node, const struct ap_write_request *request,
   ap_error local = {0};
   if (err == NULL) err = &local;
   ap_status status = run_write(&run, out_outcome, err);
+  ap_turns_leave(ap_node_turns(node), &run.turn);
   /* A commit that may be there needs its cells; one that was skipped or failed does not. */
   if (status == AP_OK ? out_outcome->skipped : status != AP_OUTCOME_UNKNOWN)
     ap_staged_discard(node, &run.staged);

@@ -15,7 +15,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from apiary import Apiary
+from tables import SOAK
 
 ACCOUNTS = 10
 BALANCE = 1000
@@ -43,9 +45,9 @@ print(json.dumps(done))
 """
 
 
+@pytest.mark.timeout(3600 if SOAK else 300)
 def test_transfers_keep_the_sum_at_every_version(ap: Apiary, tmp_path: Path) -> None:
-    soak = bool(os.environ.get("AP_SOAK"))
-    writers, transfers = (8, 200) if soak else (3, 8)
+    writers, transfers = (8, 200) if SOAK else (3, 8)
     seed = int(os.environ.get("AP_SEED", time.time_ns() % 2**31))
     print(f"AP_SEED={seed}")
     ap.create_hive("bank").create_box("main")

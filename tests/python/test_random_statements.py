@@ -290,6 +290,7 @@ class World:
             self.look()
 
 
+@pytest.mark.timeout(1800 if SOAK else 300)
 @pytest.mark.parametrize("number", range(WORLDS))
 def test_sequences(number: int, tmp_path: Path) -> None:
     draw = seeded("random statements")

@@ -12,6 +12,7 @@ minute.
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextlib
 import os
 import pickle
@@ -26,6 +27,7 @@ from typing import Any
 import apiary
 import deltalake
 import pyarrow as pa
+import pytest
 from tables import SOAK, seeded
 
 THREADS = 44 if SOAK else 14  # in this process
@@ -272,6 +274,7 @@ def check(ap: apiary.Apiary, found: list[dict[str, Any]]) -> None:
     assert rows_by_deltalake(ap, "log") == logged
 
 
+@pytest.mark.timeout(900 if SOAK else 300)
 def test_many_sessions_at_once(tmp_path: Path) -> None:
     draw = seeded("sessions")
     with apiary.Apiary("sessions", tmp_path / "storage", memory="1GiB") as ap:
@@ -308,3 +311,29 @@ def test_many_sessions_at_once(tmp_path: Path) -> None:
     assert counts[0] > 0
     if SOAK:
         assert of_this[-1] <= 4 * of_this[0]
+
+
+def test_writers_of_one_frame_take_turns(tmp_path: Path) -> None:
+    """Of statements that are in each other's way, slow ones and quick ones, each gets its turn."""
+    quick, slow, goal = 5, 2, 126
+    with apiary.Apiary("turns", tmp_path / "storage", bees=2) as ap:
+        ap.create_hive("h").create_box("b")
+        ap.sql("CREATE FRAME h.b.sums (writer int64, n int64)")
+        ap.sql("INSERT INTO h.b.sums SELECT range, 0 FROM range(?)", [quick + slow])
+        counts = [0] * (quick + slow)
+
+        def body(number: int) -> None:
+            extra = ""
+            if number >= quick:  # the sum is 0 and takes a while
+                extra = " + (SELECT (sum(a.range * b.range) % 1)::BIGINT FROM range(3000) AS a, "
+                extra += "range(3000) AS b)"
+            with ap.session() as session:
+                while sum(counts) < goal:
+                    session.sql(f"UPDATE h.b.sums SET n = n + 1{extra} WHERE writer = ?", [number])
+                    counts[number] += 1
+
+        with concurrent.futures.ThreadPoolExecutor(len(counts)) as pool:
+            list(pool.map(body, range(len(counts))))
+        print(f"statements of each writer: {counts}")
+        assert sorted(ap.sql("FROM h.b.sums").fetchall()) == list(enumerate(counts))
+    assert max(counts) <= 3 * min(counts)

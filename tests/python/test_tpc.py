@@ -21,6 +21,7 @@ import pytest
 import tpc
 
 SOAK = os.environ.get("AP_SOAK") == "1"
+pytestmark = pytest.mark.timeout(3600 if SOAK else 300)  # a machine may be busy with other work
 SCALE = {"tpch": "1" if SOAK else "0.02", "tpcds": "1" if SOAK else "0.02"}
 CELLS = 5  # commits that a large table is loaded by, so that there are cells to prune
 LARGE_ROWS = 20000
