@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Statements about views: CREATE, DROP, DESCRIBE, SHOW CREATE. A view is created by asking the
+ * Statements about views: CREATE, DROP, DESCRIBE. A view is created by asking the
  * engine for the columns of its query, through all that any query goes through.
  * Thread: the session's.
  */
@@ -209,19 +209,14 @@ ap_status ap_run_drop_view(struct ap_statement_run *run, struct ArrowArrayStream
   return ap_answer_message(out, err, "dropped %.*s", AP_TEXT_ARG(view));
 }
 
-/* ---- DESCRIBE and SHOW CREATE ---------------------------------------------------------------- */
+/* ---- DESCRIBE -------------------------------------------------------------------------------- */
 
-static void append_view_columns(struct ap_buffer *out, const struct ap_view_definition *view,
-                                bool with_types) {
+static void append_view_columns(struct ap_buffer *out, const struct ap_view_definition *view) {
   for (uint32_t i = 0; i < view->column_count; ++i) {
     if (i > 0) ap_buffer_append_string(out, ", ");
-    if (with_types) {
-      ap_buffer_append_text(out, view->columns[i].name);
-      ap_buffer_append_string(out, " ");
-      ap_buffer_append_text(out, view->columns[i].type);
-    } else {
-      ap_buffer_append_identifier(out, view->columns[i].name);
-    }
+    ap_buffer_append_text(out, view->columns[i].name);
+    ap_buffer_append_string(out, " ");
+    ap_buffer_append_text(out, view->columns[i].type);
   }
 }
 
@@ -238,7 +233,7 @@ ap_status ap_answer_describe_view(struct ap_statement_run *run, const struct ap_
   struct ap_buffer text;
   AP_TRY(ap_view_read(run->arena, entry, &view, err));
   ap_buffer_init(&text, run->arena->allocator);
-  append_view_columns(&text, &view, true);
+  append_view_columns(&text, &view);
   ap_status status = ap_buffer_check(&text, err);
   if (status == AP_OK) status = ap_rows_init(&rows, columns, 2, err);
   if (status == AP_OK) {
@@ -249,83 +244,6 @@ ap_status ap_answer_describe_view(struct ap_statement_run *run, const struct ap_
     status = ap_rows_finish(&rows, out, err);
   }
   ap_rows_deinit(&rows);
-  ap_buffer_deinit(&text);
-  return status;
-}
-
-static void append_full_name(struct ap_buffer *out, const struct ap_frame_entry *entry) {
-  ap_buffer_append_identifier(out, entry->hive);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->box);
-  ap_buffer_append_string(out, ".");
-  ap_buffer_append_identifier(out, entry->name);
-}
-
-static ap_status append_create_view(struct ap_statement_run *run,
-                                    const struct ap_frame_entry *entry, struct ap_buffer *out,
-                                    ap_error *err) {
-  struct ap_view_definition view;
-  AP_TRY(ap_view_read(run->arena, entry, &view, err));
-  ap_buffer_append_string(out, "CREATE VIEW ");
-  append_full_name(out, entry);
-  ap_buffer_append_string(out, " (");
-  append_view_columns(out, &view, false);
-  ap_buffer_append_string(out, ") AS ");
-  ap_buffer_append_text(out, view.sql);
-  return ap_buffer_check(out, err);
-}
-
-static ap_status append_create_frame(struct ap_statement_run *run,
-                                     const struct ap_frame_entry *entry, struct ap_buffer *out,
-                                     ap_error *err) {
-  struct ap_frame *frame = NULL;
-  struct ap_snapshot *snapshot = NULL;
-  AP_TRY(ap_node_find_frame(run->session->node, entry->hive, entry->box, entry->name, &frame, err));
-  ap_status status = ap_frame_latest(frame, &snapshot, err);
-  if (status == AP_OK) {
-    ap_buffer_append_string(out, "CREATE FRAME ");
-    append_full_name(out, entry);
-    for (uint32_t i = 0; i < snapshot->schema.field_count; ++i) {
-      const struct ap_field *field = &snapshot->schema.fields[i];
-      ap_buffer_append_string(out, i > 0 ? ", " : " (");
-      ap_buffer_append_identifier(out, field->name);
-      ap_buffer_append_string(out, " ");
-      ap_type_append_word(out, &field->type);
-      if (!field->nullable) ap_buffer_append_string(out, " NOT NULL");
-    }
-    ap_buffer_append_string(out, ")");
-    for (uint32_t i = 0; i < snapshot->partition_column_count; ++i) {
-      ap_buffer_append_string(out, i > 0 ? ", " : " PARTITIONED BY (");
-      ap_buffer_append_identifier(out,
-                                  snapshot->schema.fields[snapshot->partition_columns[i]].name);
-    }
-    if (snapshot->partition_column_count > 0) ap_buffer_append_string(out, ")");
-    status = ap_buffer_check(out, err);
-  }
-  ap_snapshot_release(snapshot);
-  ap_node_release_frame(run->session->node, frame);
-  return status;
-}
-
-ap_status ap_run_show_create(struct ap_statement_run *run, struct ArrowArrayStream *out,
-                             ap_error *err) {
-  struct ap_catalog *catalog = ap_node_catalog(run->session->node);
-  bool is_view = run->statement->object == AP_OBJECT_VIEW;
-  struct ap_text hive;
-  struct ap_text box;
-  struct ap_text name;
-  struct ap_frame_entry entry;
-  AP_TRY(ap_run_frame_name(run, &hive, &box, &name, err));
-  AP_TRY(is_view ? ap_catalog_find_view(catalog, hive, box, name, run->arena, &entry, err)
-                 : ap_catalog_find_frame(catalog, hive, box, name, run->arena, &entry, err));
-  struct ap_buffer text;
-  ap_buffer_init(&text, run->arena->allocator);
-  ap_status status = is_view ? append_create_view(run, &entry, &text, err)
-                             : append_create_frame(run, &entry, &text, err);
-  if (status == AP_OK) {
-    const struct ap_text answer = ap_buffer_text(&text);
-    status = ap_answer_names("statement", &answer, 1, (struct ap_text){0}, out, err);
-  }
   ap_buffer_deinit(&text);
   return status;
 }

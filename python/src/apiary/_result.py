@@ -182,8 +182,8 @@ class Result:
     # ------------------------------------------------------------------------------- for people
 
     def _is_text(self) -> bool:
-        """Lines of one text, as EXPLAIN gives them: they are shown whole."""
-        return self.columns == ["plan"] and self.types == ["string"]
+        """A text, as EXPLAIN and SHOW CREATE give one: it is shown whole."""
+        return self.columns in (["plan"], ["statement"]) and self.types == ["string"]
 
     def _shown(self) -> list[list[str]]:
         rows = range(self.num_rows if self._is_text() else min(self.num_rows, _SHOWN_ROWS))
