@@ -80,7 +80,7 @@ struct ap_chamber {
   struct ArrowArrayStream scan; /* the engine holds its address; reads `source` */
   bool keeps_progress;          /* the engine's account of progress is on */
   bool has_scan;                /* the view exists */
-  bool keeps_expressions;       /* the engine's rewriting of expressions is off */
+  struct ap_engine_care care;   /* what the engine's optimizer must not do now */
   struct ap_attached_copy attached[AP_COPIES_ATTACHED_MAX];
   uint32_t attached_count;
   bool has_options; /* a session's options are set */

@@ -160,10 +160,14 @@ AP_MUST_CHECK ap_status ap_chamber_use(struct ap_chamber *chamber, struct ap_tex
 /* A path as the engine's readers take it, in which wildcards stand for themselves. */
 void ap_engine_append_path(struct ap_buffer *out, struct ap_text path);
 
-/* Whether the engine may rewrite expressions in the statements to come (it may at first). Off for
- * those that DuckDB 1.5.5 rewrites wrongly: see plan/tree.h. */
-AP_MUST_CHECK ap_status ap_chamber_set_rewriting(struct ap_chamber *chamber, bool may_rewrite,
-                                                 ap_error *err);
+/* What the engine must not do in the statements to come, because DuckDB 1.5.5 does it wrongly
+ * there: see plan/tree.h. At first it may do all. */
+struct ap_engine_care {
+  bool keeps_expressions; /* expressions are not rewritten */
+  bool sorts_all;         /* ORDER BY with LIMIT drops no rows while it reads */
+};
+AP_MUST_CHECK ap_status ap_chamber_set_care(struct ap_chamber *chamber, struct ap_engine_care care,
+                                            ap_error *err);
 
 /* Options of the engine until the chamber is released, as SQL: "SET default_order = 'DESC';" and
  * others that sessions may set; empty: none. */

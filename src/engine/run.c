@@ -95,13 +95,18 @@ static ap_status keep_progress(struct ap_chamber *chamber, const struct ap_run_c
   return ap_chamber_run(chamber, sql, NULL, err);
 }
 
-ap_status ap_chamber_set_rewriting(struct ap_chamber *chamber, bool may_rewrite, ap_error *err) {
-  if (chamber->keeps_expressions == !may_rewrite) return AP_OK;
-  AP_TRY(ap_chamber_run(chamber,
-                        may_rewrite ? "SET disabled_optimizers = ''"
-                                    : "SET disabled_optimizers = 'expression_rewriter'",
-                        NULL, err));
-  chamber->keeps_expressions = !may_rewrite;
+ap_status ap_chamber_set_care(struct ap_chamber *chamber, struct ap_engine_care care,
+                              ap_error *err) {
+  static const char *const settings[2][2] = {
+      {"SET disabled_optimizers = ''", "SET disabled_optimizers = 'top_n,row_group_pruner'"},
+      {"SET disabled_optimizers = 'expression_rewriter'",
+       "SET disabled_optimizers = 'expression_rewriter,top_n,row_group_pruner'"}};
+  if (chamber->care.keeps_expressions == care.keeps_expressions &&
+      chamber->care.sorts_all == care.sorts_all) {
+    return AP_OK;
+  }
+  AP_TRY(ap_chamber_run(chamber, settings[care.keeps_expressions][care.sorts_all], NULL, err));
+  chamber->care = care;
   return AP_OK;
 }
 

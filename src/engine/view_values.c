@@ -227,7 +227,7 @@ static ap_status set_partition_values(struct ap_chamber *chamber, const struct a
   ap_buffer_init(&sql, allocator);
   ap_buffer_append_format(&sql, "SET VARIABLE ap_%llu_p%u = CAST($1 AS ",
                           (unsigned long long)view->number, place);
-  ap_type_append_sql(&sql, &binding->schema->fields[binding->partition_columns[place]].type);
+  ap_type_append_sql(&sql, &binding->physical->fields[binding->partition_columns[place]].type);
   ap_buffer_append_string(&sql, "[])");
   if (status == AP_OK) status = ap_buffer_check(&sql, err);
   if (status == AP_OK) status = set_variable(chamber, sql.data, &list, err);

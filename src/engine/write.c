@@ -241,6 +241,17 @@ static void append_from(struct ap_buffer *out, const struct write *write) {
   ap_buffer_deinit(&source);
 }
 
+/* Of Bloom filters over such columns the engine asks for 0.0 where -0.0 is meant too, for one NaN
+ * of many, and for the text of bytes: rows would not be found. Without these a file has none. */
+static bool misleads_filters(const struct ap_schema *physical) {
+  for (uint32_t i = 0; i < physical->field_count; i++) {
+    enum ap_type_kind kind = physical->fields[i].type.kind;
+    bool misleads = kind == AP_TYPE_FLOAT32 || kind == AP_TYPE_FLOAT64 || kind == AP_TYPE_BINARY;
+    if (misleads) return true;
+  }
+  return false;
+}
+
 /* What every file is written with; the parenthesis stays open. */
 static void append_format(struct ap_buffer *out, const struct write *write) {
   int64_t values = write->group_rows / DICTIONARY_SHARE;
@@ -250,6 +261,9 @@ static void append_format(struct ap_buffer *out, const struct write *write) {
                           " (FORMAT parquet, COMPRESSION lz4_raw, RETURN_STATS true,"
                           " ROW_GROUP_SIZE %lld, DICTIONARY_SIZE_LIMIT %lld",
                           (long long)write->group_rows, (long long)values);
+  if (misleads_filters(write->target->physical)) {
+    ap_buffer_append_string(out, ", WRITE_BLOOM_FILTER false");
+  }
 }
 
 static void append_options(struct ap_buffer *out, const struct write *write) {

@@ -209,7 +209,9 @@ ap_status ap_query_run_prepare(struct ap_query_run *run, ap_error *err) {
   run->is_bound = AP_ARENA_ARRAY(&run->arena, bool, run->choices.count + 1);
   if (run->places == NULL || run->is_bound == NULL) return AP_FAIL_MEMORY(err);
   AP_TRY(ap_chamber_set_options(run->chamber, run->request->engine_options, err));
-  AP_TRY(ap_chamber_set_rewriting(run->chamber, !run->tree.is_rewritten_wrongly, err));
+  const struct ap_engine_care care = {.keeps_expressions = run->tree.is_rewritten_wrongly,
+                                      .sorts_all = run->tree.is_limited_wrongly};
+  AP_TRY(ap_chamber_set_care(run->chamber, care, err));
   AP_TRY(ap_join_keys_apply(run, err));
   lap(run, &since, &run->timing.plan_us);
   for (uint32_t i = 0; i < run->choices.count; ++i) AP_TRY(ap_query_run_bind(run, i, err));

@@ -418,7 +418,9 @@ ap_status ap_resolve_names_without_tree(struct ap_chamber *chamber, struct ap_te
     AP_TRY(split_name(names[i], arena, &references[i], err));
   }
   /* What cannot be seen may be there. */
-  *out_tree = (struct ap_tree){
-      .references = references, .reference_count = count, .is_rewritten_wrongly = true};
+  *out_tree = (struct ap_tree){.references = references,
+                               .reference_count = count,
+                               .is_rewritten_wrongly = true,
+                               .is_limited_wrongly = true};
   return AP_OK;
 }

@@ -71,6 +71,10 @@ struct ap_tree {
   bool is_rewritten_wrongly; /* holds what DuckDB 1.5.5's rewriting of expressions gets wrong for
                                 nulls: IS [NOT] DISTINCT FROM; date_trunc() or TRY_CAST in a
                                 comparison */
+  bool is_limited_wrongly;   /* ORDER BY and LIMIT, and a cast to whole numbers or a set operation:
+                                where the first key is such a cast of a column, DuckDB 1.5.5 holds
+                                the bound of what is wanted, a value of the one type, against
+                                values of the other, and rows are missing */
 };
 
 /* json: the answer of json_serialize_sql for one statement. Its error member becomes AP_SYNTAX
