@@ -25,42 +25,8 @@ static const char *environment(const char *name) {
   return value != NULL && value[0] != '\0' ? value : NULL;
 }
 
-static bool parse_size(struct ap_text text, int64_t *out_bytes) {
-  static const struct {
-    const char *unit;
-    double factor;
-  } units[] = {{"", 1},
-               {"b", 1},
-               {"k", 1024},
-               {"kb", 1e3},
-               {"kib", 1024},
-               {"m", 1048576},
-               {"mb", 1e6},
-               {"mib", 1048576},
-               {"g", 1073741824},
-               {"gb", 1e9},
-               {"gib", 1073741824},
-               {"t", 1099511627776.0},
-               {"tb", 1e12},
-               {"tib", 1099511627776.0}};
-  size_t digits = 0;
-  double number = 0;
-  while (digits < text.size && strchr("0123456789.", text.data[digits]) != NULL) ++digits;
-  if (!ap_text_parse_f64((struct ap_text){text.data, digits}, &number)) return false;
-  while (digits < text.size && text.data[digits] == ' ') ++digits;
-  const struct ap_text unit = {text.data + digits, text.size - digits};
-  for (size_t i = 0; i < sizeof units / sizeof units[0]; ++i) {
-    if (!ap_text_equal_ignoring_case(unit, ap_text_of(units[i].unit))) continue;
-    double bytes = number * units[i].factor;
-    if (!(bytes >= 1 && bytes < 9e18)) return false;
-    *out_bytes = (int64_t)bytes;
-    return true;
-  }
-  return false;
-}
-
 ap_status ap_parse_size(const char *text, int64_t *out_bytes, ap_error *err) {
-  if (text != NULL && parse_size(ap_text_of(text), out_bytes)) return AP_OK;
+  if (text != NULL && ap_text_parse_size(ap_text_of(text), out_bytes)) return AP_OK;
   (void)AP_FAIL(err, AP_INVALID_ARGUMENT, "'%s' is no size", text == NULL ? "NULL" : text);
   ap_error_hint(err, "write it as 4GB or 512MiB");
   return AP_INVALID_ARGUMENT;
@@ -69,7 +35,7 @@ ap_status ap_parse_size(const char *text, int64_t *out_bytes, ap_error *err) {
 static ap_status choose_memory(const ap_open_options *options, int64_t *out_bytes, ap_error *err) {
   const char *text = environment("APIARY_MEMORY");
   *out_bytes = AP_OPTION(options, memory_bytes, 0);
-  if (*out_bytes == 0 && text != NULL && !parse_size(ap_text_of(text), out_bytes)) {
+  if (*out_bytes == 0 && text != NULL && !ap_text_parse_size(ap_text_of(text), out_bytes)) {
     ap_status status = AP_FAIL(err, AP_CONFIG, "APIARY_MEMORY is '%s', which is no size", text);
     ap_error_hint(err, "write it as 4GB or 512MiB");
     return status;
@@ -90,7 +56,7 @@ static ap_status choose_scratch(const ap_open_options *options, int64_t *out_byt
     return AP_FAIL(err, AP_INVALID_ARGUMENT, "%lld bytes of scratch cannot be",
                    (long long)*out_bytes);
   }
-  if (*out_bytes == 0 && text != NULL && !parse_size(ap_text_of(text), out_bytes)) {
+  if (*out_bytes == 0 && text != NULL && !ap_text_parse_size(ap_text_of(text), out_bytes)) {
     ap_status status =
         AP_FAIL(err, AP_CONFIG, "APIARY_SCRATCH_SIZE is '%s', which is no size", text);
     ap_error_hint(err, "write it as 4GB or 512MiB");
@@ -123,7 +89,7 @@ static ap_status choose_cache(const ap_open_options *options, int64_t memory_byt
   int64_t bytes = AP_OPTION(options, cache_bytes, 0);
   AP_TRY(choose_cache_mode(options, &mode, err));
   if (bytes == 0 && text != NULL && strcmp(text, "0") == 0) bytes = -1;
-  if (bytes == 0 && text != NULL && !parse_size(ap_text_of(text), &bytes)) {
+  if (bytes == 0 && text != NULL && !ap_text_parse_size(ap_text_of(text), &bytes)) {
     ap_status status = AP_FAIL(err, AP_CONFIG, "APIARY_CACHE_SIZE is '%s', which is no size", text);
     ap_error_hint(err, "write it as 4GB or 512MiB; 0 means none");
     return status;

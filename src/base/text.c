@@ -228,6 +228,40 @@ bool ap_text_parse_f64(struct ap_text text, double *out_value) {
   return true;
 }
 
+bool ap_text_parse_size(struct ap_text text, int64_t *out_bytes) {
+  static const struct {
+    const char *unit;
+    double factor;
+  } units[] = {{"", 1},
+               {"b", 1},
+               {"k", 1024},
+               {"kb", 1e3},
+               {"kib", 1024},
+               {"m", 1048576},
+               {"mb", 1e6},
+               {"mib", 1048576},
+               {"g", 1073741824},
+               {"gb", 1e9},
+               {"gib", 1073741824},
+               {"t", 1099511627776.0},
+               {"tb", 1e12},
+               {"tib", 1099511627776.0}};
+  size_t digits = 0;
+  double number = 0;
+  while (digits < text.size && strchr("0123456789.", text.data[digits]) != NULL) ++digits;
+  if (!ap_text_parse_f64((struct ap_text){text.data, digits}, &number)) return false;
+  while (digits < text.size && text.data[digits] == ' ') ++digits;
+  const struct ap_text unit = {text.data + digits, text.size - digits};
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; ++i) {
+    if (!ap_text_equal_ignoring_case(unit, ap_text_of(units[i].unit))) continue;
+    double bytes = number * units[i].factor;
+    if (!(bytes >= 1 && bytes < 9e18)) return false;
+    *out_bytes = (int64_t)bytes;
+    return true;
+  }
+  return false;
+}
+
 char *ap_arena_copy(struct ap_arena *arena, struct ap_text text) {
   size_t bytes;
   if (__builtin_add_overflow(text.size, 1, &bytes)) return NULL;

@@ -38,6 +38,8 @@ size_t ap_text_utf8_size(struct ap_text text);
  * are no numbers here. */
 bool ap_text_parse_i64(struct ap_text text, int64_t *out_value);
 bool ap_text_parse_f64(struct ap_text text, double *out_value);
+/* "512MiB", "4 GB", "1.5g", "4096": bytes, at least one. K, M, G and T alone are powers of 1024. */
+bool ap_text_parse_size(struct ap_text text, int64_t *out_bytes);
 
 /* NUL-terminated copies; NULL when out of memory. */
 char *ap_arena_copy(struct ap_arena *arena, struct ap_text text);

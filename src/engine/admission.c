@@ -276,12 +276,17 @@ static uint32_t share_bees(struct ap_admission *admission, uint32_t asker, uint3
 }
 
 /* One alone may use what the bees' shares leave over, too. */
+int64_t ap_admission_alone_bytes(const struct ap_admission *admission) {
+  int64_t least = admission->floor_bytes + admission->chamber_cost_bytes;
+  int64_t bytes =
+      admission->memory_bytes - admission->express * least - admission->chamber_cost_bytes;
+  return bytes < admission->floor_bytes ? admission->floor_bytes : bytes;
+}
+
 static int64_t share_bytes(const struct ap_admission *admission, uint32_t bees,
                            int64_t memory_max_bytes) {
-  int64_t least = admission->floor_bytes + admission->chamber_cost_bytes;
-  int64_t bytes = bees < admission->bees ? bees * admission->bee_bytes
-                                         : admission->memory_bytes - admission->express * least -
-                                               admission->chamber_cost_bytes;
+  int64_t bytes =
+      bees < admission->bees ? bees * admission->bee_bytes : ap_admission_alone_bytes(admission);
   if (memory_max_bytes > 0 && bytes > memory_max_bytes) bytes = memory_max_bytes;
   return bytes < admission->floor_bytes ? admission->floor_bytes : bytes;
 }

@@ -102,6 +102,9 @@ struct ap_step {
 void ap_admission_init(struct ap_admission *admission, uint32_t bees, uint32_t chambers_max,
                        int64_t memory_bytes);
 
+/* What one work alone may use, with all bees. */
+int64_t ap_admission_alone_bytes(const struct ap_admission *admission);
+
 /* Queue up; false: AP_QUEUE_MAX wait already. Left by AP_STEP_TAKE, AP_STEP_OPEN or leave. */
 bool ap_admission_enter(struct ap_admission *admission, struct ap_ticket *ticket);
 void ap_admission_leave(struct ap_admission *admission, struct ap_ticket *ticket);

@@ -66,6 +66,14 @@ struct ap_chamber_request {
   const struct ap_run_control *control; /* may be NULL; heeded while waiting */
 };
 
+/* Within which a request's bees_max and memory_max_bytes mean something. Never change. */
+struct ap_engine_bounds {
+  uint32_t bees;
+  int64_t memory_least_bytes; /* a chamber has that much, whatever is asked */
+  int64_t memory_most_bytes;  /* what one statement alone may use */
+};
+void ap_engine_get_bounds(const struct ap_engine *engine, struct ap_engine_bounds *out_bounds);
+
 /* An id for a session, by which the pool tells them apart. */
 uint64_t ap_engine_new_session(struct ap_engine *engine);
 

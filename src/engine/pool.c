@@ -154,6 +154,14 @@ void ap_engine_get_status(struct ap_engine *engine, struct ap_engine_status *out
   unlock(engine);
 }
 
+void ap_engine_get_bounds(const struct ap_engine *engine, struct ap_engine_bounds *out_bounds) {
+  *out_bounds = (struct ap_engine_bounds){
+      .bees = engine->admission.bees,
+      .memory_least_bytes = engine->admission.floor_bytes,
+      .memory_most_bytes = ap_admission_alone_bytes(&engine->admission),
+  };
+}
+
 double ap_engine_temperature(struct ap_engine *engine) {
   struct ap_engine_status status;
   ap_engine_get_status(engine, &status);

@@ -66,6 +66,13 @@ static bool is_partition_column(const struct ap_cell_target *target, uint32_t fi
   return false;
 }
 
+/* How many threads it may be written by. */
+static uint32_t threads_of(const struct write *write) {
+  uint32_t bees = write->chamber->engine->options.bees;
+  uint32_t most = write->chamber->wish.bees_max;
+  return most > 0 && most < bees ? most : bees;
+}
+
 /* Rows of a group that takes about so many bytes. */
 static int64_t rows_of_bytes(int64_t row_bytes, int64_t bytes) {
   int64_t rows = bytes / row_bytes / GROUP_ROWS_STEP * GROUP_ROWS_STEP;
@@ -100,8 +107,7 @@ static ap_status plan_files(struct write *write, ap_error *err) {
     int64_t most = rows_of_bytes(row_bytes, target->target_bytes / 2);
     if (write->group_rows > most) write->group_rows = most;
     if (small) {
-      int64_t threads = write->chamber->engine->options.bees;
-      write->group_rows = share_rows(source->peeked_rows, threads, write->group_rows);
+      write->group_rows = share_rows(source->peeked_rows, threads_of(write), write->group_rows);
     }
   }
   if (write->query.size > 0 && write->row_bytes > 0) {
@@ -616,8 +622,8 @@ static ap_status run(struct write *write, const struct ap_cell_source *source, a
   AP_TRY(plan_files(write, err));
   AP_TRY(ap_write_field_ids(write->target, write->arena, &write->field_ids, err));
   if (source->stream && !write->target->rules && ap_write_is_small(write->target, &write->source)) {
-    AP_TRY(ap_write_small(env_of(write), write->chamber->engine->options.bees, write->target,
-                          &write->source, write->base, write->arena, &write->written, err));
+    AP_TRY(ap_write_small(env_of(write), threads_of(write), write->target, &write->source,
+                          write->base, write->arena, &write->written, err));
     return finish(write, err);
   }
   /* A write in the engine is no small work. */

@@ -228,7 +228,8 @@ ap_status ap_analyze(struct ap_node *node, const struct ap_analyze_request *requ
   ap_status status =
       ap_node_find_frame(node, request->hive, request->box, request->name, &run.frame, err);
   if (status == AP_OK) {
-    status = ap_chamber_acquire(ap_node_engine(node), AP_CHAMBER_WAIT_MS, &run.chamber, err);
+    status =
+        ap_bee_acquire(node, request->account, AP_WORK_WRITE, request->control, &run.chamber, err);
   }
   if (status == AP_OK) status = analyze(&run, out_outcome, err);
   ap_chamber_release(run.chamber);

@@ -9,13 +9,14 @@
 #ifndef AP_EXECUTE_ANALYZE_H
 #define AP_EXECUTE_ANALYZE_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 struct ap_analyze_request {
   struct ap_text hive;
   struct ap_text box;
   struct ap_text name;
   const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
 };
 
 struct ap_analyze_outcome {

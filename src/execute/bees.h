@@ -17,8 +17,20 @@ struct ap_bee_account {
 
 void ap_bee_account_init(struct ap_bee_account *account, struct ap_node *node);
 
+/* Whether it has bounds of its own; account may be NULL. */
+bool ap_bee_account_is_bounded(const struct ap_bee_account *account);
+
 /* account may be NULL: nobody in particular, with all that the node gives. */
 struct ap_chamber_request ap_bee_request(struct ap_bee_account *account, enum ap_work work,
                                          const struct ap_run_control *control);
+
+/* A chamber with one bee for a short piece of work. */
+AP_MUST_CHECK ap_status ap_bee_admit(struct ap_node *node, struct ap_bee_account *account,
+                                     enum ap_work work, const struct ap_run_control *control,
+                                     struct ap_chamber **out_chamber, ap_error *err);
+/* The same, with all the bees and the memory that the account may have now. */
+AP_MUST_CHECK ap_status ap_bee_acquire(struct ap_node *node, struct ap_bee_account *account,
+                                       enum ap_work work, const struct ap_run_control *control,
+                                       struct ap_chamber **out_chamber, ap_error *err);
 
 #endif

@@ -41,6 +41,8 @@ ap_status ap_change_prepare(struct ap_change *change, struct ap_text text, struc
       .box = ap_text_of(session->box),
       .control = change->run->request->control,
       .pins = pins,
+      .engine_options = ap_text_of(session->engine_options),
+      .account = &change->run->session->account,
   };
   request.parameters = ap_change_parameters(change, &request.parameter_count);
   ap_status status =

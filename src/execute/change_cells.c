@@ -125,7 +125,7 @@ static ap_status find_touched(struct ap_change *change, int64_t **out_numbers, u
   ap_buffer_append_string(&sql, "), count(DISTINCT ap_row) FROM temp.main." AP_MATCHES_TABLE
                                 " WHERE ap_row IS NOT NULL AND ");
   ap_change_append_changing(&sql, change, true, true);
-  ap_buffer_append_string(&sql, " GROUP BY ap_file ORDER BY ap_file");
+  ap_buffer_append_string(&sql, " GROUP BY ap_file ORDER BY ap_file ASC");
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) status = read_numbers(change, sql.data, out_numbers, out_count, err);
   ap_buffer_deinit(&sql);

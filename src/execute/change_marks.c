@@ -56,7 +56,7 @@ static ap_status read_pairs(struct ap_change *change, int64_t **out_pairs, uint6
       " JOIN temp.main." AP_LIST_TABLE(AP_MARKED) " USING (ap_file) WHERE ap_place < %u AND ",
       change->vector_count);
   ap_change_append_changing(&sql, change, true, true);
-  ap_buffer_append_string(&sql, " ORDER BY ap_place, ap_row");
+  ap_buffer_append_string(&sql, " ORDER BY ap_place ASC, ap_row ASC");
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
     status = ap_chamber_numbers(ap_query_prepared_chamber(change->prepared), sql.data,

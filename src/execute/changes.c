@@ -216,7 +216,8 @@ static ap_status query(struct changes_run *run, struct ap_text folder, struct Ar
   struct ap_chamber *chamber = NULL;
   struct ap_buffer sql;
   if (cells == NULL || told == NULL) return AP_FAIL_MEMORY(err);
-  AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err));
+  AP_TRY(ap_bee_acquire(run->node, run->request->account, AP_WORK_QUERY, run->request->control,
+                        &chamber, err));
   ap_buffer_init(&sql, ap_node_env(run->node)->allocator);
   append_view(&sql, run, ap_text_of(cells));
   ap_buffer_append_string(&sql, " UNION ALL ");

@@ -6,7 +6,7 @@
 #ifndef AP_EXECUTE_CHANGES_H
 #define AP_EXECUTE_CHANGES_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 struct ap_changes_request {
   struct ap_text hive;
@@ -17,6 +17,7 @@ struct ap_changes_request {
   struct ap_text from_time;
   struct ap_text to_time; /* empty: none */
   const struct ap_run_control *control;
+  struct ap_bee_account *account; /* in whose name; may be NULL */
 };
 
 /* In the order of versions. The columns are those of the last version. */

@@ -262,7 +262,8 @@ ap_status ap_check(struct ap_node *node, const struct ap_check_request *request,
   AP_TRY(ap_node_find_frame(node, request->hive, request->box, request->name, &run.frame, err));
   ap_status status = ap_ledger_verify(run.frame->ledger, tell, &run, &run.snapshot, err);
   if (status == AP_OK && !request->quick) {
-    status = ap_chamber_acquire(ap_node_engine(node), AP_CHAMBER_WAIT_MS, &run.chamber, err);
+    status =
+        ap_bee_acquire(node, request->account, AP_WORK_WRITE, request->control, &run.chamber, err);
   }
   for (uint32_t i = 0; status == AP_OK && i < run.snapshot->cell_count; ++i) {
     status = check_cell(&run, run.snapshot->cells[i], err);

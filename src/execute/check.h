@@ -9,7 +9,7 @@
 #ifndef AP_EXECUTE_CHECK_H
 #define AP_EXECUTE_CHECK_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 struct ap_check_request {
   struct ap_text hive;
@@ -17,6 +17,7 @@ struct ap_check_request {
   struct ap_text name;
   bool quick;                           /* read no rows */
   const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
   /* Told of each finding; another status than AP_OK stops. */
   ap_status (*visit)(void *context, struct ap_text object, struct ap_text finding, ap_error *err);
   void *context;

@@ -13,6 +13,7 @@
 
 struct finder {
   struct ap_node *node;
+  const struct ap_find_request *request;
   struct ap_arena *arena;
   enum ap_file_format wanted; /* UNKNOWN: whatever comes first decides */
   struct ap_text *paths;
@@ -175,9 +176,10 @@ static ap_status find_by_glob(struct finder *finder, const char *pattern, ap_err
   struct ap_chamber *chamber = NULL;
   struct ArrowArrayStream stream = {0};
   const struct ap_parameter parameter = {.kind = AP_PARAMETER_TEXT, .text = ap_text_of(pattern)};
-  AP_TRY(ap_chamber_acquire(ap_node_engine(finder->node), AP_CHAMBER_WAIT_MS, &chamber, err));
+  AP_TRY(ap_bee_admit(finder->node, finder->request->account, AP_WORK_WRITE,
+                      finder->request->control, &chamber, err));
   AP_TRY(ap_chamber_query(chamber, AP_TEXT("SELECT file FROM glob($1) ORDER BY file"), &parameter,
-                          1, NULL, &stream, err));
+                          1, finder->request->control, &stream, err));
   ap_status status = read_paths(finder, &stream, err);
   ap_stream_release(&stream);
   return status;
@@ -235,17 +237,22 @@ static ap_status agree_on_format(struct finder *finder, struct ap_found_files *o
   return AP_OK;
 }
 
-ap_status ap_find_files(struct ap_node *node, const char *const *paths, size_t path_count,
-                        struct ap_text format, struct ap_arena *arena,
-                        struct ap_found_files *out_files, ap_error *err) {
-  struct finder finder = {.node = node, .arena = arena, .wanted = ap_format_of_word(format)};
+ap_status ap_find_files(struct ap_node *node, const struct ap_find_request *request,
+                        struct ap_arena *arena, struct ap_found_files *out_files, ap_error *err) {
+  struct ap_text format = request->format;
+  struct finder finder = {
+      .node = node, .request = request, .arena = arena, .wanted = ap_format_of_word(format)};
   if (format.size > 0 && finder.wanted == AP_FORMAT_UNKNOWN) {
     return AP_FAIL(err, AP_INVALID_ARGUMENT,
                    "'%.*s' is no format; there are csv, json, parquet and arrow",
                    AP_TEXT_ARG(format));
   }
-  if (path_count == 0) return AP_FAIL(err, AP_INVALID_ARGUMENT, "an import needs at least a path");
-  for (size_t i = 0; i < path_count; ++i) AP_TRY(find_path(&finder, paths[i], err));
+  if (request->path_count == 0) {
+    return AP_FAIL(err, AP_INVALID_ARGUMENT, "an import needs at least a path");
+  }
+  for (size_t i = 0; i < request->path_count; ++i) {
+    AP_TRY(find_path(&finder, request->paths[i], err));
+  }
   AP_ASSERT(finder.count > 0);
   return agree_on_format(&finder, out_files, err);
 }

@@ -6,7 +6,7 @@
 #ifndef AP_EXECUTE_FILES_FOUND_H
 #define AP_EXECUTE_FILES_FOUND_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 enum ap_file_format {
   AP_FORMAT_UNKNOWN,
@@ -20,6 +20,14 @@ enum ap_file_format {
 enum ap_file_format ap_format_of_word(struct ap_text word);
 enum ap_file_format ap_format_of_path(struct ap_text path);
 
+struct ap_find_request {
+  const char *const *paths;
+  size_t path_count;
+  struct ap_text format;                /* a word; empty: by the names of the files */
+  const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
+};
+
 struct ap_found_files {
   struct ap_text *paths; /* arena */
   uint32_t count;
@@ -30,8 +38,7 @@ struct ap_found_files {
  * AP_INVALID_ARGUMENT when the format is neither given nor told by the names, or is mixed;
  * AP_UNSUPPORTED for folders whose files are not all there is to their rows: Delta tables, and
  * partitions that are named after a column's value. */
-AP_MUST_CHECK ap_status ap_find_files(struct ap_node *node, const char *const *paths,
-                                      size_t path_count, struct ap_text format,
+AP_MUST_CHECK ap_status ap_find_files(struct ap_node *node, const struct ap_find_request *request,
                                       struct ap_arena *arena, struct ap_found_files *out_files,
                                       ap_error *err);
 

@@ -262,7 +262,8 @@ static ap_status infer_by_engine(struct import_run *run, struct ap_schema *out_s
   ap_buffer_append_string(&sql, " LIMIT 0");
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
-    status = ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &chamber, err);
+    status = ap_bee_acquire(run->node, run->request->account, AP_WORK_WRITE, run->request->control,
+                            &chamber, err);
   }
   if (status == AP_OK) {
     status = ap_chamber_query(chamber, ap_buffer_text(&sql), NULL, 0, run->request->control,
@@ -379,8 +380,14 @@ static ap_status run_import(struct import_run *run, struct ArrowArrayStream *str
   struct ap_schema schema = {0};
   bool is_arrow = false;
   AP_TRY(find_frame(run, err));
-  AP_TRY(ap_find_files(run->node, request->paths, request->path_count, request->format, &run->arena,
-                       &run->files, err));
+  const struct ap_find_request find = {
+      .paths = request->paths,
+      .path_count = request->path_count,
+      .format = request->format,
+      .control = request->control,
+      .account = request->account,
+  };
+  AP_TRY(ap_find_files(run->node, &find, &run->arena, &run->files, err));
   is_arrow = run->files.format == AP_FORMAT_ARROW;
   if (is_arrow) {
     AP_TRY(open_chain(run, stream, &schema, err));
@@ -399,6 +406,7 @@ static ap_status run_import(struct import_run *run, struct ArrowArrayStream *str
       .query = ap_buffer_text(&run->query),
       .kind = request->kind,
       .control = request->control,
+      .account = request->account,
   };
   return ap_write(run->node, &write, out_outcome, err);
 }

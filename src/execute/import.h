@@ -22,6 +22,7 @@ struct ap_import_request {
   bool create;
   enum ap_commit_kind kind;
   const struct ap_run_control *control;
+  struct ap_bee_account *account; /* in whose name; may be NULL */
 };
 
 AP_MUST_CHECK ap_status ap_import_files(struct ap_node *node,

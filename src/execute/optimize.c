@@ -456,7 +456,8 @@ static ap_status prepare(struct optimize_run *run, ap_error *err) {
       ap_node_find_frame(run->node, request->hive, request->box, request->name, &run->frame, err));
   AP_TRY(ap_frame_latest(run->frame, &run->snapshot, err));
   run->read = ap_snapshot_retain(run->snapshot);
-  AP_TRY(ap_chamber_acquire(ap_node_engine(run->node), AP_CHAMBER_WAIT_MS, &run->chamber, err));
+  AP_TRY(ap_bee_acquire(run->node, request->account, AP_WORK_WRITE, request->control, &run->chamber,
+                        err));
   AP_TRY(ap_partition_condition_parse(run->chamber, run->frame, "OPTIMIZE .. WHERE",
                                       request->condition, &run->arena, &run->condition, err));
   ap_status status = find_fields(run, err);

@@ -10,7 +10,7 @@
 #ifndef AP_EXECUTE_OPTIMIZE_H
 #define AP_EXECUTE_OPTIMIZE_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 struct ap_optimize_request {
   struct ap_text hive;
@@ -21,6 +21,7 @@ struct ap_optimize_request {
   const struct ap_text *order_by; /* Z-order */
   uint32_t order_by_count;
   const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
 };
 
 struct ap_optimize_outcome {

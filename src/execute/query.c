@@ -171,10 +171,12 @@ static ap_status rename_references(struct ap_query_run *run, ap_error *err) {
   return status;
 }
 
-/* Whether one bee is enough: few bytes are read, and none are made of nothing. */
+/* Whether a chamber just as it is will do: few bytes are read, none are made of nothing, and nobody
+ * has said how many bees or how much memory it shall be. */
 static bool is_small(const struct ap_query_run *run) {
   int64_t bytes = 0;
   if (run->tree.root == NULL || run->tree.makes_rows) return false;
+  if (ap_bee_account_is_bounded(run->request->account)) return false;
   for (uint32_t i = 0; i < run->tree.reference_count; ++i) {
     if (run->resolution.by_reference[i] == NULL) return false; /* a file, of whatever size */
   }
@@ -226,6 +228,7 @@ void ap_query_run_start(struct ap_query_run *run, struct ap_node *node,
                         const struct ap_query_request *request) {
   *run = (struct ap_query_run){.node = node,
                                .request = request,
+                               .bypasses_cache = request->reads_no_copies,
                                .parameters = request->parameters,
                                .parameter_count = request->parameter_count};
   ap_arena_init(&run->arena, ap_node_env(node)->allocator);

@@ -27,6 +27,7 @@ struct ap_query_request {
   const struct ap_run_control *control; /* may be NULL */
   struct ap_pins *pins;                 /* may be NULL: every frame is read as it is */
   struct ap_bee_account *account;       /* in whose name; may be NULL */
+  bool reads_no_copies;                 /* Parquet alone, not the cell cache */
 };
 
 /* Where the time went, for APIARY_TIMING; microseconds. */

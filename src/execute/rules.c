@@ -36,10 +36,9 @@ static ap_status first_text(struct ArrowArrayStream *stream, struct ap_arena *ar
   return status;
 }
 
-ap_status ap_rule_find_offender(struct ap_node *node, const struct ap_frame *frame, int64_t version,
-                                struct ap_text condition, struct ap_arena *arena,
-                                struct ap_text *out_row, ap_error *err) {
-  const struct ap_frame_entry *entry = &frame->entry;
+ap_status ap_rule_find_offender(struct ap_node *node, const struct ap_offender_request *request,
+                                struct ap_arena *arena, struct ap_text *out_row, ap_error *err) {
+  const struct ap_frame_entry *entry = &request->frame->entry;
   struct ap_buffer sql;
   struct ArrowArrayStream stream = {0};
   ap_buffer_init(&sql, ap_node_env(node)->allocator);
@@ -49,13 +48,16 @@ ap_status ap_rule_find_offender(struct ap_node *node, const struct ap_frame *fra
   ap_buffer_append_identifier(&sql, entry->box);
   ap_buffer_append_string(&sql, ".");
   ap_buffer_append_identifier(&sql, entry->name);
-  ap_buffer_append_format(&sql, " AT (VERSION => %" PRId64 ")) AS ap_row WHERE (", version);
-  ap_buffer_append_text(&sql, condition);
+  ap_buffer_append_format(&sql, " AT (VERSION => %" PRId64 ")) AS ap_row WHERE (",
+                          request->version);
+  ap_buffer_append_text(&sql, request->condition);
   ap_buffer_append_string(&sql, ") IS NOT TRUE LIMIT 1");
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
     const struct ap_query_request query = {.text = ap_buffer_text(&sql),
-                                           .body = ap_buffer_text(&sql)};
+                                           .body = ap_buffer_text(&sql),
+                                           .control = request->control,
+                                           .account = request->account};
     status = ap_query(node, &query, NULL, &stream, err);
   }
   if (status == AP_OK) status = first_text(&stream, arena, out_row, err);
@@ -96,10 +98,11 @@ static ap_status probe(struct ap_node *node, const struct ap_rule_request *reque
   append_probe(&sql, request, expression);
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
-    status = ap_chamber_acquire(ap_node_engine(node), AP_CHAMBER_WAIT_MS, &chamber, err);
+    status = ap_bee_acquire(node, request->account, AP_WORK_WRITE, request->control, &chamber, err);
   }
   if (status == AP_OK) {
-    status = ap_chamber_query(chamber, ap_buffer_text(&sql), NULL, 0, NULL, &stream, err);
+    status =
+        ap_chamber_query(chamber, ap_buffer_text(&sql), NULL, 0, request->control, &stream, err);
   }
   if (status == AP_OK) status = first_text(&stream, arena, out_type, err);
   ap_stream_release(&stream);

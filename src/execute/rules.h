@@ -7,7 +7,7 @@
 #ifndef AP_EXECUTE_RULES_H
 #define AP_EXECUTE_RULES_H
 
-#include "execute/node.h"
+#include "execute/bees.h"
 
 /* The rules of a frame's rows; NULL when there are none. Arena memory. AP_UNSUPPORTED names the
  * rule whose expression only other engines understand. */
@@ -23,6 +23,8 @@ struct ap_rule_request {
   const struct ap_schema *schema;
   const struct ap_type *type;
   bool no_columns;
+  const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
 };
 AP_MUST_CHECK ap_status ap_rule_check(struct ap_node *node, const struct ap_rule_request *request,
                                       struct ap_arena *arena, struct ap_text *out_spark,
@@ -30,8 +32,15 @@ AP_MUST_CHECK ap_status ap_rule_check(struct ap_node *node, const struct ap_rule
 
 /* The first row of a version of a frame that does not fulfil a condition in the engine's SQL, as
  * text; empty: every row does. Arena memory. */
-AP_MUST_CHECK ap_status ap_rule_find_offender(struct ap_node *node, const struct ap_frame *frame,
-                                              int64_t version, struct ap_text condition,
+struct ap_offender_request {
+  const struct ap_frame *frame;
+  int64_t version;
+  struct ap_text condition;
+  const struct ap_run_control *control; /* may be NULL */
+  struct ap_bee_account *account;       /* in whose name; may be NULL */
+};
+AP_MUST_CHECK ap_status ap_rule_find_offender(struct ap_node *node,
+                                              const struct ap_offender_request *request,
                                               struct ap_arena *arena, struct ap_text *out_row,
                                               ap_error *err);
 

@@ -59,6 +59,7 @@ void ap_run_as_query(const struct ap_statement_run *run, struct ap_query_request
       .pins = ap_transaction_pins(run->session),
       .engine_options = ap_text_of(run->session->engine_options),
       .account = &run->session->account,
+      .reads_no_copies = run->session->reads_no_copies,
   };
 }
 

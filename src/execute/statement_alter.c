@@ -124,7 +124,9 @@ static ap_status to_engine(struct alter_run *alter, struct ap_text spark, struct
 
 static ap_status prepare_constraint(struct alter_run *alter, ap_error *err) {
   const struct ap_rule_request request = {.expression = alter->statement->text,
-                                          .schema = &alter->snapshot->schema};
+                                          .schema = &alter->snapshot->schema,
+                                          .control = alter->run->request->control,
+                                          .account = &alter->run->session->account};
   AP_TRY(name_constraint(alter, err));
   AP_TRY(ap_rule_check(alter->run->session->node, &request, alter->run->arena,
                        &alter->alteration.text, err));
@@ -140,6 +142,8 @@ static ap_status prepare_default(struct alter_run *alter, ap_error *err) {
       .schema = &alter->snapshot->schema,
       .type = &alter->snapshot->schema.fields[index].type,
       .no_columns = true,
+      .control = alter->run->request->control,
+      .account = &alter->run->session->account,
   };
   return ap_rule_check(alter->run->session->node, &request, alter->run->arena,
                        &alter->alteration.text, err);
@@ -195,8 +199,12 @@ static ap_status check_rows(struct alter_run *alter, ap_error *err) {
   if (alter->condition.size == 0) return AP_OK;
   alter->alteration.checks_rows = true;
   alter->alteration.checked_version = alter->snapshot->version;
-  AP_TRY(ap_rule_find_offender(alter->run->session->node, alter->frame, alter->snapshot->version,
-                               alter->condition, alter->run->arena, &row, err));
+  const struct ap_offender_request request = {.frame = alter->frame,
+                                              .version = alter->snapshot->version,
+                                              .condition = alter->condition,
+                                              .control = alter->run->request->control,
+                                              .account = &alter->run->session->account};
+  AP_TRY(ap_rule_find_offender(alter->run->session->node, &request, alter->run->arena, &row, err));
   if (row.size == 0) return AP_OK;
   if (alter->statement->action == AP_ALTER_ACTION_SET_NOT_NULL) {
     return AP_FAIL(err, AP_NULL_VIOLATION, "column '%.*s' holds nulls: %.*s",
@@ -260,7 +268,8 @@ ap_status ap_run_show_changes(struct ap_statement_run *run, struct ArrowArrayStr
                                        .to_version = changes->to_version,
                                        .from_time = changes->from_time,
                                        .to_time = changes->to_time,
-                                       .control = run->request->control};
+                                       .control = run->request->control,
+                                       .account = &run->session->account};
   AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
   return ap_changes(run->session->node, &request, out, err);
 }

@@ -147,6 +147,7 @@ ap_status ap_run_copy_from(struct ap_statement_run *run, struct ArrowArrayStream
       .without_header = !options.header,
       .kind = AP_COMMIT_APPEND,
       .control = run->request->control,
+      .account = &run->session->account,
   };
   AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
   AP_TRY(ap_import_files(run->session->node, &request, &outcome, err));

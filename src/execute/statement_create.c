@@ -28,6 +28,8 @@ static ap_status add_rule(struct rules_list *list, enum ap_alteration_kind kind,
       .schema = list->schema,
       .type = type,
       .no_columns = kind == AP_ALTER_SET_DEFAULT,
+      .control = list->run->request->control,
+      .account = &list->run->session->account,
   };
   ap_status status =
       ap_rule_check(list->run->session->node, &request, list->run->arena, &item->text, err);
@@ -46,7 +48,9 @@ static ap_status add_constraint(struct rules_list *list,
     name = ap_text_of(made);
   }
   const struct ap_rule_request request = {.expression = constraint->condition,
-                                          .schema = list->schema};
+                                          .schema = list->schema,
+                                          .control = list->run->request->control,
+                                          .account = &list->run->session->account};
   *item = (struct ap_alteration){.kind = AP_ALTER_ADD_CONSTRAINT, .name = name};
   list->count += 1;
   ap_status status =

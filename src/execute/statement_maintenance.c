@@ -34,6 +34,7 @@ ap_status ap_run_optimize(struct ap_statement_run *run, struct ArrowArrayStream 
       .order_by = maintenance->order_by,
       .order_by_count = maintenance->order_by_count,
       .control = run->request->control,
+      .account = &run->session->account,
   };
   struct ap_optimize_outcome outcome;
   AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
@@ -147,6 +148,7 @@ ap_status ap_run_check(struct ap_statement_run *run, struct ArrowArrayStream *ou
   struct check_answer answer = {0};
   struct ap_check_request request = {.quick = run->statement->maintenance.quick,
                                      .control = run->request->control,
+                                     .account = &run->session->account,
                                      .visit = add_finding,
                                      .context = &answer};
   struct ap_check_outcome outcome;
@@ -165,7 +167,8 @@ ap_status ap_run_analyze(struct ap_statement_run *run, struct ArrowArrayStream *
                          ap_error *err) {
   static const struct ap_rows_column columns[] = {
       {"version", AP_ROWS_I64}, {"cells_read", AP_ROWS_I64}, {"cells_updated", AP_ROWS_I64}};
-  struct ap_analyze_request request = {.control = run->request->control};
+  struct ap_analyze_request request = {.control = run->request->control,
+                                       .account = &run->session->account};
   struct ap_analyze_outcome outcome;
   AP_TRY(ap_run_frame_name(run, &request.hive, &request.box, &request.name, err));
   AP_TRY(ap_analyze(run->session->node, &request, &outcome, err));

@@ -68,8 +68,8 @@ static ap_status check_syntax(struct ap_statement_run *run, struct ap_text sql, 
   struct ap_tree tree;
   struct ap_buffer json;
   ap_buffer_init(&json, run->arena->allocator);
-  ap_status status =
-      ap_chamber_acquire(ap_node_engine(run->session->node), AP_CHAMBER_WAIT_MS, &chamber, err);
+  ap_status status = ap_bee_admit(run->session->node, &run->session->account, AP_WORK_WRITE,
+                                  run->request->control, &chamber, err);
   if (status == AP_OK) status = ap_chamber_parse(chamber, sql, &json, err);
   if (status == AP_OK) {
     ap_error failure = {0};
@@ -204,8 +204,8 @@ static ap_status compute(struct ap_statement_run *run, struct value *values, ap_
   append_question(&sql, statement);
   ap_status status = ap_buffer_check(&sql, err);
   if (status == AP_OK) {
-    status =
-        ap_chamber_acquire(ap_node_engine(run->session->node), AP_CHAMBER_WAIT_MS, &chamber, err);
+    status = ap_bee_acquire(run->session->node, &run->session->account, AP_WORK_WRITE,
+                            run->request->control, &chamber, err);
   }
   if (status == AP_OK) status = check_constant(run, chamber, ap_buffer_text(&sql), err);
   if (status == AP_OK) {

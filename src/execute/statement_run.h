@@ -15,7 +15,7 @@
 #include "plan/statement.h"
 
 enum {
-  AP_SESSION_OPTION_COUNT = 4,
+  AP_SESSION_OPTION_COUNT = 7,
   AP_SESSION_OPTION_BYTES = 32,     /* of a value, its NUL included */
   AP_PREPARED_STATEMENTS_MAX = 1000 /* of a session */
 };
@@ -30,6 +30,7 @@ struct ap_sql_session {
   char box[AP_NAME_BYTES_MAX + 1];
   char options[AP_SESSION_OPTION_COUNT][AP_SESSION_OPTION_BYTES]; /* empty: as at first */
   char engine_options[4 * AP_SESSION_OPTION_BYTES + 128];         /* as the next query sets them */
+  bool reads_no_copies;                                           /* SET cell_cache = off */
   struct ap_prepared *prepared;
   uint32_t prepared_count;
   struct ap_transaction *transaction; /* NULL: each statement by itself */

@@ -97,6 +97,7 @@ static ap_status ask_columns(struct ap_statement_run *run, const struct ap_frame
         .box = ap_text_of(run->session->box),
         .within = &within,
         .control = run->request->control,
+        .account = &run->session->account,
     };
     status = ap_query(run->session->node, &query, NULL, &stream, err);
   }
