@@ -281,6 +281,35 @@ static void test_a_locale_changes_nothing(void **state) {
   setlocale(LC_NUMERIC, "C");
 }
 
+static void test_sizes(void **state) {
+  (void)state;
+  static const struct {
+    const char *text;
+    int64_t bytes; /* -1: none */
+  } cases[] = {{"4096", 4096},
+               {"1b", 1},
+               {"512MiB", 536870912},
+               {"512 mb", 512000000},
+               {"1.5k", 1536},
+               {"2G", INT64_C(2147483648)},
+               {"1TB", 1000000000000},
+               {"", -1},
+               {"MiB", -1},
+               {"0", -1},
+               {"-1", -1},
+               {"50%", -1},
+               {"9e9", -1},
+               {"99999999TB", -1},
+               {"1.2.3K", -1}};
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    int64_t bytes = -1;
+    bool is_size = ap_text_parse_size(ap_text_of(cases[i].text), &bytes);
+    if (is_size != (cases[i].bytes >= 0) || bytes != cases[i].bytes) {
+      fail_msg("'%s' is read as %lld", cases[i].text, (long long)bytes);
+    }
+  }
+}
+
 static void test_distance(void **state) {
   (void)state;
   assert_int_equal(ap_text_distance(AP_TEXT("amout"), AP_TEXT("amount"), 3), 1);
@@ -377,6 +406,7 @@ int main(void) {
       cmocka_unit_test(test_long_numbers_round_rightly),
       cmocka_unit_test(test_doubles_are_written_short_and_exact),
       cmocka_unit_test(test_a_locale_changes_nothing),
+      cmocka_unit_test(test_sizes),
       cmocka_unit_test(test_distance),
       cmocka_unit_test(test_quoting),
       cmocka_unit_test(test_formatting_of_any_length),

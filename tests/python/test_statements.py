@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import apiary
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from apiary import Apiary
@@ -38,7 +39,15 @@ def rows(ap: Apiary, sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
 
 def test_options(ap: Apiary, orders: apiary.Frame) -> None:
     names = [name for name, _, _ in rows(ap, "SHOW ALL")]
-    assert names == ["default_null_order", "default_order", "statement_timeout", "timezone"]
+    assert names == [
+        "cell_cache",
+        "default_null_order",
+        "default_order",
+        "memory_limit",
+        "statement_timeout",
+        "threads",
+        "timezone",
+    ]
     up = [(1, "x"), (3, "z"), (2, None)]
     assert rows(ap, "SELECT id, k FROM orders ORDER BY k") == up
     ap.sql("SET default_order = 'DESC'")
@@ -61,8 +70,6 @@ def test_options_do_not_leak(tmp_path: Path) -> None:
         second = ap._core.session()
 
         def column(session: Any) -> list[int]:
-            import pyarrow as pa
-
             stream = session.query(ask, (), 0, None)
             return pa.RecordBatchReader.from_stream(stream).read_all().column(0).to_pylist()
 
@@ -75,11 +82,98 @@ def test_options_do_not_leak(tmp_path: Path) -> None:
         assert column(second) == [1, 2, 3]
 
 
+def settings(ap: Apiary) -> tuple[str, int]:
+    text = "SELECT current_setting('memory_limit'), current_setting('threads')"
+    memory, threads = rows(ap, text)[0]
+    return memory, int(threads)
+
+
+def test_memory_and_threads_of_a_session(tmp_path: Path) -> None:
+    with Apiary("bounds", storage=str(tmp_path), bees=2, memory="512MiB") as ap:
+        whole = rows(ap, "SHOW memory_limit")[0][1]
+        assert rows(ap, "SHOW threads")[0][1] == "2"
+        assert ap.sql("SET memory_limit = '100MiB'").fetchall() == [("memory_limit is 100 MiB",)]
+        ap.sql("SET threads = 1")
+        assert [rows(ap, f"SHOW {x}")[0][1] for x in ("memory_limit", "threads")] == [
+            "100 MiB",
+            "1",
+        ]
+        assert settings(ap) == ("100.0 MiB", 1)
+        # What is too much for it is so for no other session.
+        wide = "SELECT len(list(i)) FROM range(10000000) AS r(i)"
+        with pytest.raises(apiary.MemoryExceeded, match="100 MiB"):
+            rows(ap, wide)
+        other = ap._core.session()
+        pa.RecordBatchReader.from_stream(other.query(wide, (), 0, None)).read_all()
+        # It spills: the answer is the same.
+        many = "SELECT count(*), sum(n) FROM (SELECT i % 3000000 AS k, count(*) AS n "
+        many += "FROM range(6000000) AS r(i) GROUP BY k)"
+        assert rows(ap, many) == [(3000000, 6000000)]
+        ap.sql("RESET threads")
+        assert settings(ap) == ("100.0 MiB", 2)
+        ap.sql("SET memory_limit TO DEFAULT")
+        assert rows(ap, "SHOW memory_limit")[0][1] == whole
+        assert rows(ap, wide) == [(10000000,)]
+        ap.sql("SET memory_limit = 128000000; SET threads = 1")
+        assert rows(ap, "SHOW memory_limit")[0][1] == "122.1 MiB"
+        ap.sql("RESET ALL")
+        assert rows(ap, "SHOW threads")[0][1] == "2"
+        assert rows(ap, "SHOW memory_limit")[0][1] == whole
+
+
+def test_bounds_hold_for_every_statement(tmp_path: Path) -> None:
+    """Whatever runs in the session's name has its memory, and no more."""
+    with Apiary("bounds", storage=str(tmp_path), bees=2, memory="768MiB") as ap:
+        ap.create_hive("h").create_box("b")
+        ap.sql("USE h.b; CREATE FRAME f (i BIGINT, t STRING); INSERT INTO f VALUES (1, 'a')")
+        ap.sql("SET memory_limit = '90MiB'")
+        big = "(SELECT len(list(i)) FROM range(20000000) AS r(i))"
+        for text in (
+            f"SELECT {big}",
+            f"EXPLAIN ANALYZE SELECT {big}",
+            f"INSERT INTO f SELECT {big}, 'b'",
+            f"UPDATE f SET i = {big}",
+            f"DELETE FROM f WHERE i = {big}",
+            f"CREATE FRAME g AS SELECT {big} AS i",
+            f"MERGE INTO f USING (SELECT {big} AS i) AS s ON f.i = s.i WHEN MATCHED THEN DELETE",
+            f"COPY (SELECT {big} AS i) TO '{tmp_path / 'x.parquet'}'",
+            f"PREPARE p AS SELECT $1; EXECUTE p({big})",
+        ):
+            with pytest.raises(apiary.MemoryExceeded, match="90 MiB"):
+                ap.sql(text).fetchall()
+        assert rows(ap, "SELECT * FROM f") == [(1, "a")]
+        for text in ("OPTIMIZE f FULL", "ANALYZE f", "CHECK FRAME f", "SHOW CREATE FRAME f"):
+            ap.sql(text).fetchall()
+
+
+def test_cell_cache_of_a_session(tmp_path: Path) -> None:
+    with Apiary("none", storage=str(tmp_path), memory="256MiB") as ap:
+        assert rows(ap, "SHOW cell_cache")[0][1] == "OFF"
+        with pytest.raises(apiary.ApiaryError, match="this node has no cell cache"):
+            ap.sql("SET cell_cache = on")
+        ap.sql("SET cell_cache = off")
+
+
+def test_order_of_subqueries_that_change_rows(ap: Apiary, orders: apiary.Frame) -> None:
+    ap.sql("SET default_order = 'DESC'")
+    ap.sql("DELETE FROM orders WHERE id IN (SELECT id FROM orders ORDER BY id LIMIT 1)")
+    ap.sql("RESET ALL")
+    assert rows(ap, "SELECT id FROM orders ORDER BY id") == [(1,), (2,)]
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
         ("SET default_ordr = 'DESC'", "did you mean default_order"),
-        ("SET memory_limit = '1GB'", "SHOW ALL lists the options"),
+        ("SET max_memory = '1GB'", "SHOW ALL lists the options"),
+        ("SET memory_limit = '1TB'", "that this node's bees have for a statement"),
+        ("SET memory_limit = '1KB'", "that this node's bees have for a statement"),
+        ("SET memory_limit = '-1'", "give a size such as '256MiB'"),
+        ("SET memory_limit = '50%'", "give a size such as '256MiB'"),
+        ("SET threads = 0", "so many bees has this node"),
+        ("SET threads = 100000", "so many bees has this node"),
+        ("SET threads = 'all'", "so many bees has this node"),
+        ("SET cell_cache = maybe", "ON|OFF|TRUE|FALSE"),
         ("SET search_path = 'x'", "say USE"),
         ("SET default_order = 'UP'", "ASCENDING|DESCENDING"),
         ("SET timezone = 'Europe/Berlin'", "it can be UTC"),
