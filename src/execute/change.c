@@ -145,7 +145,7 @@ static void append_parameters(struct ap_buffer *out, const struct ap_change *cha
   ap_buffer_deinit(&list);
 }
 
-static const char *operation_of(const struct ap_change *change) {
+const char *ap_change_operation(const struct ap_change *change) {
   switch (change->run->statement->kind) {
     case AP_STATEMENT_INSERT:
       return "WRITE";
@@ -187,7 +187,7 @@ static ap_status commit_described(struct ap_change *change, struct ap_text param
     commit.reads_all = change->reads_all;
     commit.reads = change->reads_cells ? reads_cell : NULL;
     commit.context = change;
-    commit.operation = ap_text_of(operation_of(change));
+    commit.operation = ap_text_of(ap_change_operation(change));
     commit.operation_parameters_json = parameters;
     commit.operation_metrics_json = metrics;
     commit.action_lines = change->feed_lines;
@@ -263,7 +263,8 @@ static ap_status await_turn(struct ap_change *change, ap_error *err) {
   return AP_OK;
 }
 
-static ap_status open_target(struct ap_change *change, ap_error *err) {
+ap_status ap_change_open_target(struct ap_change *change, ap_error *err) {
+  AP_TRY(ap_run_frame_name(change->run, &change->hive, &change->box, &change->name, err));
   AP_TRY(ap_node_find_frame(change->node, change->hive, change->box, change->name, &change->frame,
                             err));
   AP_TRY(await_turn(change, err));
@@ -276,25 +277,27 @@ static ap_status open_target(struct ap_change *change, ap_error *err) {
   return AP_OK;
 }
 
-static ap_status dispatch(struct ap_change *change, ap_error *err) {
+bool ap_change_takes_all(const struct ap_change *change) {
   bool all = change->spec->where.size == 0 && change->spec->from.size == 0;
   switch (change->run->statement->kind) {
-    case AP_STATEMENT_INSERT:
-      return ap_change_insert(change, err);
     case AP_STATEMENT_TRUNCATE:
-      return ap_change_remove_all(change, err);
+      return true;
     case AP_STATEMENT_DELETE:
-      if (all && change->snapshot->row_count >= 0) return ap_change_remove_all(change, err);
-      break;
+      return all && change->snapshot->row_count >= 0;
     default:
       break;
   }
+  return false;
+}
+
+static ap_status dispatch(struct ap_change *change, ap_error *err) {
+  if (change->run->statement->kind == AP_STATEMENT_INSERT) return ap_change_insert(change, err);
+  if (ap_change_takes_all(change)) return ap_change_remove_all(change, err);
   return ap_change_rows(change, err);
 }
 
 static ap_status attempt(struct ap_change *change, ap_error *err) {
-  AP_TRY(ap_run_frame_name(change->run, &change->hive, &change->box, &change->name, err));
-  AP_TRY(open_target(change, err));
+  AP_TRY(ap_change_open_target(change, err));
   AP_TRY(dispatch(change, err));
   return commit(change, err);
 }
@@ -375,20 +378,22 @@ ap_status ap_change_answer(const struct ap_change *change, struct ArrowArrayStre
 
 /* *out_took_us: of the attempt, from when its turn came. */
 static ap_status run_attempt(struct ap_statement_run *run, struct ap_turn *turn,
-                             struct ArrowArrayStream *out, int64_t *out_took_us, ap_error *err) {
+                             ap_change_told told, void *context, int64_t *out_took_us,
+                             ap_error *err) {
   struct ap_clock *clock = ap_node_env(run->session->node)->clock;
   struct ap_change change;
   ap_change_begin_attempt(&change, run);
   change.turn = turn;
   change.begin_us = ap_clock_monotonic_us(clock);
   ap_status status = attempt(&change, err);
-  if (status == AP_OK) status = ap_change_answer(&change, out, err);
+  if (status == AP_OK) status = told(context, &change, err);
   *out_took_us = ap_clock_monotonic_us(clock) - change.begin_us;
   ap_change_end_attempt(&change, status);
   return status;
 }
 
-ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *out, ap_error *err) {
+ap_status ap_change_run(struct ap_statement_run *run, ap_change_told told, void *context,
+                        ap_error *err) {
   struct ap_turns *turns = ap_node_turns(run->session->node);
   struct ap_turn turn = {0};
   ap_status status = AP_OK;
@@ -396,7 +401,7 @@ ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *o
   ap_error local = {0};
   if (err == NULL) err = &local; /* errors are read here, to place them */
   for (uint32_t attempts = 1;; ++attempts) {
-    status = run_attempt(run, &turn, out, &took_us, err);
+    status = run_attempt(run, &turn, told, context, &took_us, err);
     if (status != AP_CONFLICT || attempts == AP_CHANGE_ATTEMPTS_MAX) break;
     if (ap_turns_lose(turns, &turn)) took_us = 0; /* whom it lost to lines up behind it */
     status = ap_change_wait(run, attempts, took_us, err);
@@ -404,4 +409,12 @@ ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *o
   }
   ap_turns_leave(turns, &turn);
   return status;
+}
+
+static ap_status tell(void *context, const struct ap_change *change, ap_error *err) {
+  return ap_change_answer(change, context, err);
+}
+
+ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *out, ap_error *err) {
+  return ap_change_run(run, tell, out, err);
 }

@@ -166,6 +166,7 @@ struct ap_change_rows_given {
   struct ap_schema given; /* its columns */
   int32_t *places;        /* of each column of the frame among them; -1: its default */
 };
+AP_MUST_CHECK ap_status ap_change_compose_rows(struct ap_change *change, ap_error *err);
 AP_MUST_CHECK ap_status ap_change_take_rows(struct ap_change *change,
                                             struct ap_change_rows_given *rows, ap_error *err);
 AP_MUST_CHECK ap_status ap_change_write_rows(struct ap_change *change,
@@ -176,6 +177,17 @@ void ap_change_close_rows(struct ap_change *change);
 AP_MUST_CHECK ap_status ap_change_insert(struct ap_change *change, ap_error *err);
 
 /* change.c */
+/* What the history calls the statement. */
+const char *ap_change_operation(const struct ap_change *change);
+/* Find the frame and take the snapshot that the statement reads. */
+AP_MUST_CHECK ap_status ap_change_open_target(struct ap_change *change, ap_error *err);
+/* Whether all rows go, so that nothing needs to be searched for. */
+bool ap_change_takes_all(const struct ap_change *change);
+/* Run the statement, again where others were faster, and tell of the change that was made. When
+ * telling fails after that, so does the statement. */
+typedef ap_status (*ap_change_told)(void *context, const struct ap_change *change, ap_error *err);
+AP_MUST_CHECK ap_status ap_change_run(struct ap_statement_run *run, ap_change_told told,
+                                      void *context, ap_error *err);
 /* Start anew from what the statement says; the arena and the composition are made. */
 void ap_change_begin_attempt(struct ap_change *change, struct ap_statement_run *run);
 /* Free all; status tells whether the cells written may be known to a ledger. */

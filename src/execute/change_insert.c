@@ -109,7 +109,7 @@ static void add_query(struct ap_change *change) {
   ap_composition_piece(out, (struct ap_text){done, (size_t)(end - done)});
 }
 
-static ap_status compose_query(struct ap_change *change, ap_error *err) {
+ap_status ap_change_compose_rows(struct ap_change *change, ap_error *err) {
   const struct ap_change_statement *spec = change->spec;
   struct ap_composition *out = &change->composition;
   if (spec->default_values) {
@@ -223,7 +223,7 @@ static ap_status take_rows(struct ap_change *change, struct ap_change_rows_given
 
 ap_status ap_change_take_rows(struct ap_change *change, struct ap_change_rows_given *insert,
                               ap_error *err) {
-  AP_TRY(compose_query(change, err));
+  AP_TRY(ap_change_compose_rows(change, err));
   AP_TRY(ap_change_prepare(change, ap_buffer_text(&change->composition.text), change->pins, err));
   return take_rows(change, insert, err);
 }

@@ -316,9 +316,14 @@ static void write_json(struct ap_buffer *out, const struct ap_explanation *expla
   ap_json_begin_object(&writer);
   ap_json_member_string(&writer, "kind", ap_text_of(explanation->kind));
   ap_json_member_string(&writer, "reason", ap_text_of(explanation->reason));
-  ap_json_member_bool(&writer, "analyzed", explanation->analyze);
+  bool has_run = explanation->change != NULL && explanation->change->has_run;
+  ap_json_member_bool(&writer, "analyzed", explanation->analyze || has_run);
   ap_json_member_i64(&writer, "bees", explanation->facts.bees);
   ap_json_member_i64(&writer, "memory_budget_bytes", explanation->facts.memory_bytes);
+  if (explanation->change != NULL) {
+    ap_json_name(&writer, AP_TEXT("change"));
+    ap_explained_change_write_json(&writer, explanation->change);
+  }
   ap_json_name(&writer, AP_TEXT("frames"));
   ap_json_begin_array(&writer);
   for (uint32_t i = 0; i < explanation->frame_count; ++i) {
@@ -327,8 +332,10 @@ static void write_json(struct ap_buffer *out, const struct ap_explanation *expla
   ap_json_end_array(&writer);
   ap_json_name(&writer, AP_TEXT("operators"));
   write_operators(&writer, explanation->root.children, explanation->root.child_count, 0);
-  ap_json_name(&writer, AP_TEXT("phases_us"));
-  write_phases(&writer, explanation);
+  if (explanation->run != NULL) {
+    ap_json_name(&writer, AP_TEXT("phases_us"));
+    write_phases(&writer, explanation);
+  }
   if (explanation->analyze) {
     ap_json_name(&writer, AP_TEXT("totals"));
     ap_json_begin_object(&writer);
@@ -342,12 +349,13 @@ static void write_json(struct ap_buffer *out, const struct ap_explanation *expla
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-static ap_status answer(const struct ap_explanation *explanation, enum ap_explain_format format,
-                        struct ArrowArrayStream *out_stream, ap_error *err) {
+ap_status ap_explanation_answer(const struct ap_explanation *explanation,
+                                enum ap_explain_format format, struct ArrowArrayStream *out_stream,
+                                ap_error *err) {
   static const struct ap_rows_column columns[] = {{"plan", AP_ROWS_TEXT}};
   struct ap_rows rows = {0};
   struct ap_buffer text;
-  ap_buffer_init(&text, ap_node_env(explanation->run->node)->allocator);
+  ap_buffer_init(&text, explanation->allocator);
   if (format == AP_EXPLAIN_JSON) {
     write_json(&text, explanation);
   } else {
@@ -390,22 +398,34 @@ static ap_status run_engine_format(struct ap_node *node, const struct ap_explain
   return status;
 }
 
-static ap_status try_explain(struct ap_query_run *run, const struct ap_explain_request *request,
-                             struct ArrowArrayStream *out_stream, ap_error *err) {
-  struct ap_explanation explanation = {
-      .run = run,
-      .arena = &run->arena,
-      .analyze = request->analyze,
+void ap_explanation_init(struct ap_explanation *explanation, struct ap_node *node,
+                         struct ap_arena *arena, bool analyze) {
+  *explanation = (struct ap_explanation){
+      .arena = arena,
+      .allocator = ap_node_env(node)->allocator,
+      .analyze = analyze,
       .kind = "local",
       .reason = "the storage root is a folder of this machine, which one node reads",
       .root = {.peak_memory_bytes = -1, .spill_bytes = -1},
   };
-  ap_node_get_facts(run->node, &explanation.facts);
+  ap_node_get_facts(node, &explanation->facts);
+}
+
+ap_status ap_explanation_ask(struct ap_explanation *explanation, struct ap_query_run *run,
+                             ap_error *err) {
+  explanation->run = run;
+  AP_TRY(ask_engine(run, explanation, err));
+  if (explanation->analyze) run->timing.execute_us = explanation->execute_us;
+  return describe_frames(explanation, err);
+}
+
+static ap_status try_explain(struct ap_query_run *run, const struct ap_explain_request *request,
+                             struct ArrowArrayStream *out_stream, ap_error *err) {
+  struct ap_explanation explanation;
+  ap_explanation_init(&explanation, run->node, &run->arena, request->analyze);
   AP_TRY(ap_query_run_prepare(run, err));
-  AP_TRY(ask_engine(run, &explanation, err));
-  if (request->analyze) run->timing.execute_us = explanation.execute_us;
-  AP_TRY(describe_frames(&explanation, err));
-  return answer(&explanation, request->format, out_stream, err);
+  AP_TRY(ap_explanation_ask(&explanation, run, err));
+  return ap_explanation_answer(&explanation, request->format, out_stream, err);
 }
 
 ap_status ap_query_explain(struct ap_node *node, const struct ap_explain_request *request,

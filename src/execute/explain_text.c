@@ -232,6 +232,8 @@ void ap_explanation_write_text(struct ap_buffer *out, const struct ap_explanatio
                           explanation->facts.bees == 1 ? "bee" : "bees");
   append_bytes(out, (double)explanation->facts.memory_bytes);
   ap_buffer_append_string(out, " of memory\n");
+  if (explanation->change != NULL) ap_explained_change_write_text(out, explanation->change);
+  if (explanation->run == NULL) return;
   for (uint32_t i = 0; i < explanation->frame_count; ++i) {
     append_frame(out, &explanation->frames[i]);
   }

@@ -55,6 +55,7 @@ AP_MUST_CHECK ap_status ap_query_export(struct ap_node *node,
 
 /* A query up to binding, for those who run more in its chamber than its text. */
 struct ap_query_prepared;
+struct ap_query_run;
 AP_MUST_CHECK ap_status ap_query_prepare(struct ap_node *node,
                                          const struct ap_query_request *request,
                                          struct ap_query_timing *out_timing,
@@ -63,6 +64,8 @@ void ap_query_prepared_destroy(struct ap_query_prepared *prepared); /* NULL is a
 struct ap_chamber *ap_query_prepared_chamber(struct ap_query_prepared *prepared);
 /* Give the chamber back before the rest, when nothing more runs in it. */
 void ap_query_prepared_release_chamber(struct ap_query_prepared *prepared);
+/* For those who explain it (query_run.h). */
+struct ap_query_run *ap_query_prepared_run(struct ap_query_prepared *prepared);
 /* The text to run, in which every name is bound. */
 struct ap_text ap_query_prepared_text(const struct ap_query_prepared *prepared);
 /* What the text takes: those that say which version is read are taken already. */

@@ -49,6 +49,10 @@ void ap_query_prepared_release_chamber(struct ap_query_prepared *prepared) {
   prepared->run.chamber = NULL;
 }
 
+struct ap_query_run *ap_query_prepared_run(struct ap_query_prepared *prepared) {
+  return &prepared->run;
+}
+
 struct ap_text ap_query_prepared_text(const struct ap_query_prepared *prepared) {
   return ap_query_run_text(&prepared->run);
 }

@@ -92,6 +92,9 @@ static ap_status run_explain(struct ap_statement_run *run, struct ArrowArrayStre
                              ap_error *err) {
   struct ap_explain_request request = {.analyze = run->statement->analyze,
                                        .format = run->statement->explain_format};
+  if (run->statement->explained != AP_STATEMENT_QUERY) {
+    return ap_run_explain_change(run, out, err);
+  }
   ap_run_as_query(run, &request.query);
   request.query.text = request.query.body;
   return ap_query_explain(run->session->node, &request, run->timing, out, err);

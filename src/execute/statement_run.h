@@ -164,6 +164,9 @@ void ap_session_abandon_transaction(struct ap_sql_session *session); /* when the
 /* change_create.c */
 AP_MUST_CHECK ap_status ap_run_create_as(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                          ap_error *err);
+/* change_explain.c */
+AP_MUST_CHECK ap_status ap_run_explain_change(struct ap_statement_run *run,
+                                              struct ArrowArrayStream *out, ap_error *err);
 /* change.c: one row of rows_inserted, rows_updated, rows_deleted, version */
 AP_MUST_CHECK ap_status ap_run_change(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                       ap_error *err);

@@ -186,7 +186,18 @@ static ap_status parse_explain_options(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
-/* EXPLAIN [ANALYZE] [(options)] query */
+static bool changes_rows(enum ap_statement_kind kind) {
+  return kind == AP_STATEMENT_INSERT || kind == AP_STATEMENT_DELETE ||
+         kind == AP_STATEMENT_UPDATE || kind == AP_STATEMENT_MERGE || kind == AP_STATEMENT_TRUNCATE;
+}
+
+static bool head_changes_rows(const struct head *head) {
+  return head->parse == ap_statement_parse_insert || head->parse == ap_statement_parse_delete ||
+         head->parse == ap_statement_parse_update || head->parse == ap_statement_parse_merge ||
+         head->parse == ap_statement_parse_truncate;
+}
+
+/* EXPLAIN [ANALYZE] [(options)] query, or a statement that changes rows */
 static ap_status parse_explain(struct ap_statement_parser *parser) {
   ap_parser_take(parser);
   parser->statement->analyze =
@@ -198,12 +209,15 @@ static ap_status parse_explain(struct ap_statement_parser *parser) {
   const struct ap_token *token = ap_parser_peek(parser);
   const struct head *head = find_head(token);
   if (!head && !ap_token_is_symbol(token, '(')) {
-    return ap_parser_expected(parser, "a query behind EXPLAIN", NULL, 0);
+    return ap_parser_expected(parser, "a query or a change of rows behind EXPLAIN", NULL, 0);
   }
   parser->statement->body = ap_parser_rest(parser);
-  if (head && head->parse == parse_with) {
-    AP_TRY(parse_with(parser));
-    if (parser->statement->kind != AP_STATEMENT_QUERY) {
+  bool is_with = head && head->parse == parse_with;
+  if (is_with || (head && head_changes_rows(head))) {
+    AP_TRY(head->parse(parser));
+    if (changes_rows(parser->statement->kind)) {
+      parser->statement->explained = parser->statement->kind;
+    } else if (parser->statement->kind != AP_STATEMENT_QUERY) {
       parser->statement->kind = AP_STATEMENT_REFUSED;
       return AP_OK;
     }

@@ -124,6 +124,8 @@ struct ap_statement {
   struct ap_text head; /* its first word, upper case */
   bool analyze;        /* EXPLAIN ANALYZE */
   enum ap_explain_format explain_format;
+  enum ap_statement_kind explained; /* EXPLAIN of a statement that changes rows: its kind, and its
+                                       members beside the text, which is body; else QUERY */
   enum ap_scope scope;
   struct ap_name name;
   enum ap_object object;   /* RENAME */

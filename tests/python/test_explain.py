@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import apiary
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -196,3 +198,94 @@ def test_a_plan_is_shown_whole(sales: apiary.Apiary) -> None:
     assert repr(plan).endswith(f"({len(lines)} rows)")
     assert plan._repr_html_().count("<td><pre>") == len(lines)
     assert "(30 rows, 20 shown)" in repr(sales.sql("SELECT range AS plan FROM range(30)"))
+
+
+# ---- statements that change rows -----------------------------------------------------------------
+
+
+def log_of(ap: apiary.Apiary, frame: str, kind: str) -> list[dict[str, Any]]:
+    """The actions of one kind in the newest commit."""
+    described = ap.get_frame("h", "b", frame)
+    name = f"{described['version']:020}.json"
+    text = (Path(described["location"]) / "_delta_log" / name).read_text(encoding="utf-8")
+    return [line[kind] for line in map(json.loads, text.splitlines()) if kind in line]
+
+
+CHANGES = [
+    ("UPDATE facts SET region = 'x' WHERE id < 150", "UPDATE", "rewrite cells", 2),
+    ("DELETE FROM facts WHERE id BETWEEN 350 AND 360", "DELETE", "rewrite cells", 1),
+    ("WITH w AS (SELECT 5 AS k) DELETE FROM facts USING w WHERE id = k", "DELETE", "rewrite", 10),
+    ("INSERT INTO facts SELECT id + 5000, 'n' FROM facts WHERE id >= 900", "INSERT", "append", 1),
+    ("DELETE FROM facts", "DELETE", "remove all cells", None),
+    ("TRUNCATE facts", "TRUNCATE", "remove all cells", None),
+]
+
+
+@pytest.mark.parametrize(("statement", "name", "method", "cells"), CHANGES)
+def test_a_change_is_explained_and_not_made(
+    sales: apiary.Apiary, statement: str, name: str, method: str, cells: int | None
+) -> None:
+    before = sales.sql("SELECT * FROM facts ORDER BY id").fetchall()
+    version = sales.get_frame("h", "b", "facts")["version"]
+    plan = explained(sales, statement)
+    assert plan["change"]["statement"] == name and plan["change"]["frame"] == "facts"
+    assert plan["change"]["method"].startswith(method) and plan["change"]["reason"]
+    assert plan["change"]["version"] == version and not plan["analyzed"]
+    assert "rows_updated" not in plan["change"]
+    assert [f["cells_kept"] for f in plan["frames"]] == ([] if cells is None else [cells])
+    text = lines(sales, f"EXPLAIN {statement}")
+    assert f"change: {name} of frame h.b.facts" in text
+    assert sales.sql("SELECT * FROM facts ORDER BY id").fetchall() == before
+    assert sales.get_frame("h", "b", "facts")["version"] == version
+
+
+@pytest.mark.parametrize("vectors", [False, True])
+@pytest.mark.parametrize(("statement", "name", "method", "cells"), CHANGES)
+def test_an_analyzed_change_is_made_and_told(
+    sales: apiary.Apiary, statement: str, name: str, method: str, cells: int | None, vectors: bool
+) -> None:
+    if vectors:
+        sales.sql("ALTER FRAME facts SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    plain = duckdb.connect()
+    plain.register("given", sales.sql("SELECT id, region FROM facts").to_arrow())
+    plain.execute("CREATE TABLE facts AS FROM given")
+    told = explained(sales, statement, True)["change"]
+    plain.execute(statement)
+    order = "SELECT id, region FROM facts ORDER BY id"
+    assert sales.sql(order).fetchall() == plain.execute(order).fetchall()
+    assert told["version"] == sales.get_frame("h", "b", "facts")["version"]
+    adds, removes = log_of(sales, "facts", "add"), log_of(sales, "facts", "remove")
+    marked = [a for a in adds if a.get("deletionVector")]
+    assert told["cells_marked"] == len(marked)
+    assert told["cells_added"] == len(adds) - len(marked)
+    assert told["cells_removed"] == len(removes) - len(marked)
+    assert told["bytes_added"] == sum(a["size"] for a in adds if a not in marked)
+    changed = told["rows_inserted"] + told["rows_updated"] + told["rows_deleted"]
+    assert changed > 0 and told["rows_updated"] == (150 if name == "UPDATE" else 0)
+
+
+def test_a_merge_is_explained(sales: apiary.Apiary) -> None:
+    merge = """MERGE INTO facts USING (VALUES (5, 'x'), (5000, 'y')) AS s(id, region)
+        ON facts.id = s.id WHEN MATCHED THEN UPDATE SET region = s.region
+        WHEN NOT MATCHED THEN INSERT *"""
+    text = lines(sales, f"EXPLAIN ANALYZE {merge}")
+    assert "  rows        1 inserted, 1 updated, 0 deleted, 99 copied" in text
+    assert "  cells       1 removed, 0 marked, 1 added" in [line.split(" (")[0] for line in text]
+    assert sales.sql("SELECT region FROM facts WHERE id IN (5, 5000) ORDER BY id").fetchall() == [
+        ("x",),
+        ("y",),
+    ]
+
+
+def test_changes_that_cannot_be_explained(sales: apiary.Apiary) -> None:
+    with pytest.raises(apiary.SqlError, match=r"no_column(.|\n)*LINE 1: no_column"):
+        sales.sql("EXPLAIN UPDATE facts SET region = no_column")
+    with pytest.raises(apiary.Unsupported, match="FORMAT ENGINE"):
+        sales.sql("EXPLAIN (FORMAT ENGINE) DELETE FROM facts WHERE id = 1")
+    with pytest.raises(apiary.Unsupported):
+        sales.sql("EXPLAIN DROP FRAME facts")
+    sales.sql("BEGIN")
+    plan = explained(sales, "UPDATE facts SET region = 'z' WHERE id = 1", True)
+    assert "version" not in plan["change"] and plan["change"]["rows_updated"] == 1
+    sales.sql("ROLLBACK")
+    assert sales.sql("SELECT count(*) FROM facts WHERE region = 'z'").fetchall() == [(0,)]
