@@ -189,11 +189,17 @@ ap_status ap_shelf_wire_get(struct ap_shelf_wire_client *client, struct ap_shelf
   if (!ap_shelf_wire_call(client, get, &answer)) return AP_ABANDONED;
   if (answer.status != AP_OK) return answer.status;
   *out_key = answer.key;
-  struct ap_shelf_extent place = ap_shelf_packet_extent(&answer, 0);
-  for (int64_t i = 0; check && i < place.size; i++) {
-    AP_ASSERT(client->arena[place.offset + i] == pattern_byte(answer.c, i));
-  }
+  client->place = ap_shelf_packet_extent(&answer, 0);
+  client->pattern = answer.c;
+  if (check) ap_shelf_wire_check(client, client->place, client->pattern);
   return AP_OK;
+}
+
+void ap_shelf_wire_check(const struct ap_shelf_wire_client *client, struct ap_shelf_extent place,
+                         int64_t pattern) {
+  for (int64_t i = 0; i < place.size; i++) {
+    AP_ASSERT(client->arena[place.offset + i] == pattern_byte(pattern, i));
+  }
 }
 
 ap_status ap_shelf_wire_by_key(struct ap_shelf_wire_client *client, enum ap_shelf_kind kind,

@@ -33,6 +33,8 @@ struct ap_shelf_wire_client {
   int64_t server_process;
   uint8_t *arena; /* NULL for a subscriber */
   const struct ap_shelf_counters *counters;
+  struct ap_shelf_extent place; /* of what was got last */
+  int64_t pattern;              /* of its bytes */
   uint8_t bytes[AP_SHELF_PACKET_BYTES_MAX];
 };
 
@@ -54,6 +56,9 @@ ap_status ap_shelf_wire_put(struct ap_shelf_wire_client *client, int64_t size, i
 /* Get by key, or name when key is zero; `check`: are its bytes those of the pattern? */
 ap_status ap_shelf_wire_get(struct ap_shelf_wire_client *client, struct ap_shelf_key key,
                             const char *name, bool check, struct ap_shelf_key *out_key);
+/* Fail unless the bytes there are those of the pattern. */
+void ap_shelf_wire_check(const struct ap_shelf_wire_client *client, struct ap_shelf_extent place,
+                         int64_t pattern);
 ap_status ap_shelf_wire_by_key(struct ap_shelf_wire_client *client, enum ap_shelf_kind kind,
                                struct ap_shelf_key key);
 bool ap_shelf_wire_statistics(struct ap_shelf_wire_client *client,
