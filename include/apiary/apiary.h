@@ -287,8 +287,11 @@ typedef struct ap_query_options {
   size_t struct_size;
   const ap_query_parameter *parameters;
   size_t parameter_count;
-  int64_t timeout_ms;               /* 0: none */
-  bool (*cancelled)(void *context); /* asked now and then; true ends the query: AP_CANCELLED */
+  int64_t timeout_ms; /* 0: none */
+  /* Asked now and then while a call works for the query; true ends it: AP_CANCELLED. Also asked
+   * from a thread of the apiary's while the calling thread is busy, so it must answer at once, on
+   * any thread, and call nothing of this API. */
+  bool (*cancelled)(void *context);
   void (*progress)(void *context, double percent); /* -1: unknown */
   void *context;
 } ap_query_options;
@@ -315,7 +318,7 @@ typedef struct ap_import_options {
   bool create; /* create hive, box and frame when missing, the schema inferred */
   ap_write_mode mode;
   void (*progress)(void *context, double percent);
-  bool (*cancelled)(void *context);
+  bool (*cancelled)(void *context); /* as in ap_query_options */
   void *context;
   const char *null_text; /* CSV: the text that means null beside an empty field; NULL: none */
 } ap_import_options;

@@ -492,6 +492,22 @@ static PyObject *apiary_read(PyObject *object, PyObject *args) {
   return rows;
 }
 
+struct importing {
+  ap_apiary *apiary;
+  const char *hive, *box, *frame;
+  const struct core_strings *paths;
+  const ap_import_options *options;
+  ap_write_result result;
+  ap_status status;
+  ap_error error;
+};
+
+static void import_files(void *opaque) {
+  struct importing *it = opaque;
+  it->status = ap_import(it->apiary, it->hive, it->box, it->frame, it->paths->items,
+                         (size_t)it->paths->count, it->options, &it->result, &it->error);
+}
+
 static PyObject *apiary_import(PyObject *object, PyObject *args) {
   const char *hive = NULL, *box = NULL, *frame = NULL;
   PyObject *paths = NULL, *partitions = NULL, *progress = NULL, *answer = NULL;
@@ -500,10 +516,9 @@ static PyObject *apiary_import(PyObject *object, PyObject *args) {
   struct core_strings path_names = {0};
   struct core_strings partition_names = {0};
   ap_import_options options = AP_IMPORT_OPTIONS_INIT;
-  ap_write_result result = AP_WRITE_RESULT_INIT;
+  struct importing it = {.paths = &path_names, .options = &options};
   struct core_watch watch;
-  ap_error error = {0};
-  ap_status status = AP_OK;
+  it.result = (ap_write_result)AP_WRITE_RESULT_INIT;
   if (!PyArg_ParseTuple(args, "sssOzOppzO:import_files", &hive, &box, &frame, &paths,
                         &options.format, &partitions, &create, &overwrite, &options.null_text,
                         &progress)) {
@@ -524,11 +539,16 @@ static PyObject *apiary_import(PyObject *object, PyObject *args) {
   options.context = &watch;
   struct core_shared *shared = enter(object);
   if (shared != NULL) {
-    WITHOUT_GIL(status, ap_import(shared->apiary, hive, box, frame, path_names.items,
-                                  (size_t)path_names.count, &options, &result, &error));
+    it.apiary = shared->apiary;
+    it.hive = hive;
+    it.box = box;
+    it.frame = frame;
+    Py_BEGIN_ALLOW_THREADS;
+    core_work(shared, &watch, NULL, import_files, &it);
+    Py_END_ALLOW_THREADS;
     core_shared_leave(shared);
     if (!core_watch_restore(&watch)) {
-      answer = status == AP_OK ? result_of(&result) : core_raise(&error);
+      answer = it.status == AP_OK ? result_of(&it.result) : core_raise(&it.error);
     }
   }
   core_strings_free(&path_names);

@@ -104,8 +104,9 @@ PyObject *core_session_create(struct core_shared *shared);
 /* The apiary is shut down: close the sessions that nobody is in. With the GIL. */
 void core_sessions_close(struct core_shared *shared);
 
-/* Do work that waits for a stream's rows, without the GIL: on Python's main thread by a helper, so
- * that signals are heard, and the stream is interrupted when one raises. */
+/* Do work that may take long, without the GIL: on Python's main thread by a helper, so that signals
+ * are heard. When one raises, the watch says so to whoever asks it, and the stream (may be NULL) is
+ * interrupted. */
 void core_work(struct core_shared *shared, struct core_watch *watch,
                struct ArrowArrayStream *stream, void (*work)(void *context), void *context);
 struct core_helper *core_helper_create(void); /* NULL: there is no thread to be had */

@@ -216,12 +216,25 @@ static bool read_question(PyObject *args, struct question *out, long long *out_b
   return read_parameters(tuple, &out->parameters);
 }
 
+struct asking {
+  ap_session *session;
+  const char *sql;
+  const ap_query_options *options;
+  struct ArrowArrayStream *stream;
+  ap_status status;
+  ap_error error;
+};
+
+static void ask(void *opaque) {
+  struct asking *it = opaque;
+  it->status = ap_session_query(it->session, it->sql, it->options, it->stream, &it->error);
+}
+
 /* Runs it until the first rows are there; frees the question. False with an error set. */
 static bool run_question(Session *self, struct question *question, struct core_watch *watch,
                          struct ArrowArrayStream *stream) {
   ap_query_options options = AP_QUERY_OPTIONS_INIT;
-  ap_error error = {0};
-  ap_status status = AP_OK;
+  struct asking asking = {self->session, question->sql, &options, stream, AP_OK, {0}};
   options.parameters = question->parameters.items;
   options.parameter_count = (size_t)question->parameters.count;
   options.timeout_ms = question->timeout_ms;
@@ -229,11 +242,11 @@ static bool run_question(Session *self, struct question *question, struct core_w
   options.progress = watch->progress == NULL ? NULL : core_watch_progress;
   options.context = watch;
   Py_BEGIN_ALLOW_THREADS;
-  status = ap_session_query(self->session, question->sql, &options, stream, &error);
+  core_work(self->shared, watch, NULL, ask, &asking);
   Py_END_ALLOW_THREADS;
   free_parameters(&question->parameters);
-  if (status != AP_OK && !core_watch_restore(watch)) (void)core_raise(&error);
-  return status == AP_OK;
+  if (asking.status != AP_OK && !core_watch_restore(watch)) (void)core_raise(&asking.error);
+  return asking.status == AP_OK;
 }
 
 static PyObject *session_query(PyObject *object, PyObject *args) {
@@ -279,27 +292,41 @@ static PyObject *session_stream(PyObject *object, PyObject *args) {
   return answer;
 }
 
+struct exporting {
+  ap_session *session;
+  const char *sql;
+  const char *path;
+  const char *format;
+  const ap_query_options *options;
+  int64_t rows;
+  ap_status status;
+  ap_error error;
+};
+
+static void export_rows(void *opaque) {
+  struct exporting *it = opaque;
+  it->status =
+      ap_export(it->session, it->sql, it->path, it->format, it->options, &it->rows, &it->error);
+}
+
 static PyObject *session_export(PyObject *object, PyObject *args) {
   Session *self = (Session *)object;
-  const char *sql = NULL;
-  const char *path = NULL;
-  const char *format = NULL;
-  int64_t rows = 0;
-  if (!PyArg_ParseTuple(args, "ssz:export", &sql, &path, &format)) return NULL;
+  struct exporting it = {0};
+  if (!PyArg_ParseTuple(args, "ssz:export", &it.sql, &it.path, &it.format)) return NULL;
   if (!session_enter(self)) return NULL;
   struct core_watch watch;
   core_watch_init(&watch, NULL);
   ap_query_options options = AP_QUERY_OPTIONS_INIT;
   options.cancelled = core_watch_cancelled;
   options.context = &watch;
-  ap_error error = {0};
-  ap_status status = AP_OK;
+  it.session = self->session;
+  it.options = &options;
   Py_BEGIN_ALLOW_THREADS;
-  status = ap_export(self->session, sql, path, format, &options, &rows, &error);
+  core_work(self->shared, &watch, NULL, export_rows, &it);
   Py_END_ALLOW_THREADS;
   session_leave(self);
   if (core_watch_restore(&watch)) return NULL;
-  return status == AP_OK ? PyLong_FromLongLong(rows) : core_raise(&error);
+  return it.status == AP_OK ? PyLong_FromLongLong(it.rows) : core_raise(&it.error);
 }
 
 static PyObject *session_interrupt(PyObject *object, PyObject *unused) {

@@ -162,6 +162,7 @@ ap_status ap_import(ap_apiary *apiary, const char *hive, const char *box, const 
   for (size_t i = 0; i < partition_count; ++i) partitions[i] = ap_text_of(partition_by[i]);
   const struct ap_run_control control = {
       .cancelled = AP_OPTION(options, cancelled, NULL),
+      .asked_anywhere = true,
       .progress = AP_OPTION(options, progress, NULL),
       .context = AP_OPTION(options, context, NULL),
   };

@@ -171,6 +171,7 @@ static struct query_stream *create_query(struct ap_session *session,
   atomic_init(&query->interrupted, false);
   query->control = (struct ap_run_control){
       .cancelled = is_cancelled,
+      .asked_anywhere = true,
       .progress = query->progress == NULL ? NULL : report_progress,
       .context = query,
       .handle = &query->handle,

@@ -32,6 +32,7 @@ ap_status ap_engine_create(const struct ap_env *env, const struct ap_engine_opti
   if (status == AP_OK) status = threads->mutex_create(threads, &engine->codec_mutex, err);
   if (status == AP_OK) status = threads->condition_create(threads, &engine->changed, err);
   if (status == AP_OK) status = threads->condition_create(threads, &engine->alarm_changed, err);
+  if (status == AP_OK) status = threads->condition_create(threads, &engine->alarm_asked, err);
   if (status != AP_OK) {
     ap_engine_destroy(engine);
     return status;
@@ -50,6 +51,7 @@ void ap_engine_destroy(struct ap_engine *engine) {
   for (uint32_t i = 0; i < AP_CHAMBERS_MAX; i++) ap_chamber_close(engine->chambers[i]);
   ap_chamber_close(engine->codec_chamber);
   if (engine->scratch) (void)!ap_files_remove_tree(engine->env->files, engine->scratch, NULL);
+  threads->condition_destroy(threads, engine->alarm_asked);
   threads->condition_destroy(threads, engine->alarm_changed);
   threads->condition_destroy(threads, engine->changed);
   threads->mutex_destroy(threads, engine->codec_mutex);

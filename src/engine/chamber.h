@@ -68,8 +68,12 @@ struct ap_chamber {
   bool spare;              /* not of the pool: for the codec when no other is free */
   atomic_bool interrupted; /* set by ap_chamber_interrupt; sticks until the chamber is released */
   atomic_bool timed_out;   /* set by the alarm */
-  int64_t alarm_us;        /* guarded by engine->mutex; 0: none */
-  _Atomic int64_t memory_used_bytes; /* as last measured */
+  /* What the alarm heeds; guarded by engine->mutex: */
+  int64_t alarm_us;                    /* 0: no deadline */
+  const struct ap_run_control *heeded; /* NULL: nobody to ask */
+  struct ap_run_handle *heeded_handle; /* shows the chamber only so long; NULL: none */
+  bool being_asked;                    /* the mutex is free, `heeded` in use */
+  _Atomic int64_t memory_used_bytes;   /* as last measured */
   struct ap_bound_frame *frames;
   uint32_t frame_count;
   uint64_t frame_number_next;
@@ -103,6 +107,10 @@ struct ap_engine {
   uint64_t chamber_number_next;
   struct ap_thread *alarm_thread; /* NULL until the first deadline */
   struct ap_condition *alarm_changed;
+  struct ap_condition *alarm_asked; /* a question of the alarm was answered */
+  int64_t alarm_next_us;            /* when it looks again; guarded by mutex, as is */
+  int64_t alarm_asks_until_us;      /* till when it looks often */
+  bool alarm_missed;                /* there is more to heed than when it began to look */
   bool alarm_stop;
 };
 
@@ -137,9 +145,11 @@ AP_MUST_CHECK ap_status ap_chamber_check_stop(struct ap_chamber *chamber,
                                               const struct ap_run_control *control, ap_error *err);
 /* Tell the percentage, when the engine knows it. */
 void ap_chamber_report_progress(struct ap_chamber *chamber, const struct ap_run_control *control);
-/* Ring at deadline_us: interrupts the chamber. 0: no alarm any more. Best effort: without a thread
- * to ring, deadlines are heeded between pieces of work only. */
-void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us);
+/* From now on another thread interrupts the chamber when the deadline passes, `cancelled` says so
+ * (if it may be asked anywhere) or whoever has the handle wants it. NULL: no more; the control is
+ * not used once this returns. Best effort: without a thread to ring, only between pieces of work.
+ */
+void ap_chamber_heed(struct ap_chamber *chamber, const struct ap_run_control *control);
 /* Have the thread that rings, and closes chambers that nobody uses. Lock held. */
 void ap_engine_need_alarms(struct ap_engine *engine);
 void ap_engine_stop_alarms(struct ap_engine *engine);

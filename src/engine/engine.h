@@ -217,10 +217,14 @@ struct ap_run_handle {
   struct ap_chamber *chamber; /* NULL: nothing runs */
 };
 
-/* What a running statement heeds. All optional. Called from the thread that runs it. */
+/* What a running statement heeds. All optional. Called from the thread that runs it, but for
+ * `cancelled` where `asked_anywhere` is set. */
 struct ap_run_control {
   /* Asked between pieces of work; true: stop with AP_CANCELLED. */
   bool (*cancelled)(void *context);
+  /* `cancelled` answers at once on any thread and calls nothing of the engine: then it is asked
+   * during long pieces of work, too. */
+  bool asked_anywhere;
   /* percent 0..100; -1: unknown. Called at most every 50 ms. */
   void (*progress)(void *context, double percent);
   void *context;

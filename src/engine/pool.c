@@ -467,7 +467,7 @@ void ap_chamber_release(struct ap_chamber *chamber) {
   struct ap_engine *engine = chamber->engine;
   struct ap_threads *threads = engine->env->threads;
   AP_ASSERT(!chamber->source);
-  ap_chamber_set_alarm(chamber, 0);
+  ap_chamber_heed(chamber, NULL);
   ap_chamber_detach_retired(chamber);
   ap_chamber_forget_options(chamber);
   if (chamber->spare) {

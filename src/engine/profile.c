@@ -187,9 +187,9 @@ static ap_status run_profiled(struct ap_chamber *chamber, const char *sql,
   AP_TRY(prepare(chamber, sql, parameters, parameter_count, &statement, err));
   ap_status status = ap_chamber_execute(chamber, statement, true, control, &result, err);
   if (status == AP_OK) {
-    if (control) ap_chamber_set_alarm(chamber, control->deadline_us);
+    ap_chamber_heed(chamber, control);
     status = drain(chamber, &result, control, out_rows, err);
-    ap_chamber_set_alarm(chamber, 0);
+    ap_chamber_heed(chamber, NULL);
     if (status != AP_OK) chamber->broken = true; /* something of it may run on */
     duckdb_destroy_result(&result);
   }

@@ -5,9 +5,8 @@
  * The stream holds the chamber until the last batch was fetched. The first batches are fetched at
  * once, so that a small result gives the chamber back before its client looks at it; between later
  * batches the stream is parked: it keeps its memory and lends its bee to others.
- * Fetching may take as long as the engine needs for the next batch; meanwhile a deadline is kept by
- * the alarm and interrupts from other threads work, while `cancelled` is asked before each batch
- * and progress told between them.
+ * Fetching may take as long as the engine needs for the next batch; meanwhile the alarm heeds the
+ * control. Before each batch `cancelled` is asked, and progress told between them.
  */
 #include "engine/pool.h"
 
@@ -68,7 +67,7 @@ static void give_back(struct query_stream *stream) {
   struct ap_chamber *chamber = stream->chamber;
   if (!chamber) return;
   stream->chamber = NULL;
-  ap_chamber_set_alarm(chamber, 0);
+  ap_chamber_heed(chamber, NULL);
   show_chamber(stream, chamber, false);
   end_statement(stream, chamber);
   if (stream->options) duckdb_destroy_arrow_options(&stream->options);
@@ -134,6 +133,14 @@ static ap_status next_batch(struct query_stream *stream, struct ArrowArray *out_
   return status;
 }
 
+/* Between two batches nothing is asked: who fetches rows may be gone with what would be asked. */
+static void park(struct query_stream *stream) {
+  const struct ap_run_control idle = {.deadline_us = stream->control.deadline_us};
+  if (!stream->chamber) return;
+  ap_chamber_heed(stream->chamber, &idle);
+  ap_chamber_park(stream->chamber);
+}
+
 static ap_status stream_next(struct ap_stream_source *source, struct ArrowArray *out_array,
                              ap_error *err) {
   struct query_stream *stream = (struct query_stream *)source;
@@ -145,8 +152,9 @@ static ap_status stream_next(struct ap_stream_source *source, struct ArrowArray 
   }
   if (stream->finished) return AP_OK;
   ap_chamber_resume(stream->chamber);
+  ap_chamber_heed(stream->chamber, &stream->control);
   ap_status status = next_batch(stream, out_array, err);
-  if (stream->chamber) ap_chamber_park(stream->chamber);
+  park(stream);
   return status;
 }
 
@@ -160,7 +168,7 @@ static ap_status fetch_first(struct query_stream *stream, ap_error *err) {
     if (array->release) stream->ready_count++;
     if (ap_clock_monotonic_us(clock) >= until_us) break;
   }
-  if (stream->chamber) ap_chamber_park(stream->chamber);
+  park(stream);
   return AP_OK;
 }
 
@@ -284,7 +292,7 @@ static ap_status start(struct query_stream *stream, const char *sql,
     return describe_nothing(stream, err);
   }
   AP_TRY(describe(stream, err));
-  ap_chamber_set_alarm(chamber, stream->control.deadline_us);
+  ap_chamber_heed(chamber, &stream->control);
   return fetch_first(stream, err);
 }
 

@@ -6,6 +6,9 @@
  */
 #include "testing/engine_bed.h"
 
+#include <stdatomic.h>
+#include <threads.h>
+
 static void every_type_streams(void **state) {
   (void)state;
   struct bed bed;
@@ -314,6 +317,46 @@ static void cancelled_by_callback(void **state) {
   bed_close(&bed);
 }
 
+struct elsewhere {
+  thrd_t caller;
+  atomic_int here;
+  atomic_int there;
+};
+
+/* Wants the end only when another thread than the query's asks. */
+static bool cancelled_elsewhere(void *context) {
+  struct elsewhere *asked = context;
+  bool here = thrd_equal(thrd_current(), asked->caller) != 0;
+  atomic_fetch_add(here ? &asked->here : &asked->there, 1);
+  return !here;
+}
+
+/* One task of the engine may last as long as the whole statement: nobody asks between tasks then.
+ * Run on without being asked, this one would take minutes. */
+static void asked_during_a_long_task(void **state) {
+  (void)state;
+  static const char *const sql =
+      "SELECT count(*) FROM range(2000000) t(i)"
+      " WHERE regexp_matches(repeat('a', 5000) || i::VARCHAR, '(a*)*b')";
+  struct bed bed;
+  bed_open(&bed);
+  for (int anywhere = 1; anywhere >= 0; anywhere--) {
+    struct elsewhere asked = {.caller = thrd_current()};
+    struct ap_run_control control = {
+        .cancelled = cancelled_elsewhere, .asked_anywhere = anywhere == 1, .context = &asked};
+    if (anywhere == 0) {
+      control.deadline_us = ap_clock_monotonic_us(ap_env_system()->clock) + 300000;
+    }
+    struct ArrowArrayStream stream = {.release = NULL};
+    ap_status status =
+        ap_chamber_query(bed_chamber(&bed), ap_text_of(sql), NULL, 0, &control, &stream, &bed.err);
+    assert_int_equal(status, anywhere == 1 ? AP_CANCELLED : AP_TIMEOUT);
+    assert_true(anywhere == 1 ? atomic_load(&asked.there) > 0 : atomic_load(&asked.there) == 0);
+    assert_null(stream.release);
+  }
+  bed_close(&bed);
+}
+
 static void deadlines_are_kept(void **state) {
   (void)state;
   struct bed bed;
@@ -471,6 +514,7 @@ int main(void) {
       cmocka_unit_test(parameters_that_cannot_be),
       cmocka_unit_test(named_parameters_and_mismatches),
       cmocka_unit_test(cancelled_by_callback),
+      cmocka_unit_test(asked_during_a_long_task),
       cmocka_unit_test(deadlines_are_kept),
       cmocka_unit_test(interrupted_from_another_thread),
       cmocka_unit_test(a_stream_that_is_waited_for_is_reached),

@@ -4,7 +4,9 @@
  * terms.
  *
  * With callbacks to ask, the holder's thread runs the work task by task and asks between tasks.
- * Otherwise the engine runs it whole, and a deadline is kept by the alarm thread.
+ * Otherwise the engine runs it whole. A task may last seconds (one batch through a costly function,
+ * a window), so the alarm thread heeds the control meanwhile and interrupts the engine, which looks
+ * whenever an operator begins a batch.
  */
 #include "engine/pool.h"
 
@@ -16,6 +18,8 @@ enum {
   PROGRESS_INTERVAL_US = 50 * 1000, /* between two reports of progress */
   IDLE_SPIN_US = 500,               /* look for tasks this long before sleeping between looks */
   ALARM_REPEAT_MS = 10,             /* an interrupt that came between two statements is repeated */
+  ALARM_ASK_MS = 40,                /* between two questions of the alarm */
+  ALARM_LINGER_US = 1000 * 1000,    /* it looks that often for so long after it was needed */
 };
 
 ap_status ap_control_check(struct ap_clock *clock, const struct ap_run_control *control,
@@ -124,19 +128,18 @@ ap_status ap_chamber_execute(struct ap_chamber *chamber, duckdb_prepared_stateme
     return status;
   }
   /* The engine has forgotten earlier interrupts just now; ours are remembered. */
+  ap_chamber_heed(chamber, control);
   status = ap_chamber_check_stop(chamber, control, err);
   if (status != AP_OK) {
     drain(chamber, pending); /* its tasks wait for threads, or run already */
   } else if (control && (control->cancelled || control->progress)) {
     status = run_tasks(chamber, pending, control, err);
-  } else if (control && control->deadline_us != 0) {
-    ap_chamber_set_alarm(chamber, control->deadline_us);
   }
   if (status == AP_OK && duckdb_execute_pending(pending, out_result) != DuckDBSuccess) {
     status = ap_chamber_fail_result(chamber, out_result, err);
     duckdb_destroy_result(out_result);
   }
-  ap_chamber_set_alarm(chamber, 0);
+  ap_chamber_heed(chamber, NULL);
   duckdb_destroy_pending(&pending);
   return status;
 }
@@ -181,16 +184,38 @@ ap_status ap_chamber_run_bound(struct ap_chamber *chamber, const char *sql,
   return status;
 }
 
-/* Interrupt whoever is late; returns how long to wait for the next. Lock held. */
+/* Ask whether a chamber's statement is still wanted, without the lock: what is asked is not ours.
+ * Lock held on entry and exit. */
+static void ask_control(struct ap_engine *engine, struct ap_chamber *chamber) {
+  struct ap_threads *threads = engine->env->threads;
+  const struct ap_run_control *control = chamber->heeded;
+  if (!control || atomic_load(&chamber->interrupted)) return;
+  chamber->being_asked = true; /* its holder stays until this is over */
+  threads->unlock(threads, engine->mutex);
+  bool cancelled = control->cancelled(control->context);
+  threads->lock(threads, engine->mutex);
+  chamber->being_asked = false;
+  threads->wake_all(threads, engine->alarm_asked);
+  if (cancelled) atomic_store(&chamber->interrupted, true);
+}
+
+/* Interrupt whoever is late or not wanted any more; returns how long to wait for the next. Lock
+ * held on entry and exit. */
 static int64_t ring(struct ap_engine *engine) {
   int64_t now_us = ap_clock_monotonic_us(engine->env->clock);
-  int64_t wait_ms = AP_CHAMBER_IDLE_MS;
+  int64_t wait_ms = now_us < engine->alarm_asks_until_us ? ALARM_ASK_MS : AP_CHAMBER_IDLE_MS;
   for (uint32_t i = 0; i < engine->admission.chambers_max; i++) {
     struct ap_chamber *chamber = engine->chambers[i];
-    if (!chamber || chamber->alarm_us == 0) continue;
-    int64_t left_ms = (chamber->alarm_us - now_us + 999) / 1000;
-    if (left_ms <= 0) {
-      atomic_store(&chamber->timed_out, true);
+    if (!chamber || (chamber->alarm_us == 0 && !chamber->heeded)) continue;
+    ask_control(engine, chamber);
+    int64_t left_ms = chamber->heeded ? ALARM_ASK_MS : wait_ms;
+    if (chamber->alarm_us != 0) {
+      int64_t late_ms = (chamber->alarm_us - now_us + 999) / 1000;
+      if (late_ms < left_ms) left_ms = late_ms;
+      if (late_ms <= 0) atomic_store(&chamber->timed_out, true);
+    }
+    bool unwanted = chamber->heeded && atomic_load(&chamber->interrupted);
+    if (unwanted || left_ms <= 0) {
       duckdb_interrupt(chamber->connection);
       left_ms = ALARM_REPEAT_MS;
     }
@@ -205,7 +230,10 @@ static void alarm_main(void *context) {
   threads->lock(threads, engine->mutex);
   while (!engine->alarm_stop) {
     if (ap_pool_trim(engine)) continue;
+    engine->alarm_missed = false;
     int64_t wait_ms = ring(engine);
+    if (engine->alarm_stop || engine->alarm_missed) continue;
+    engine->alarm_next_us = ap_clock_monotonic_us(engine->env->clock) + wait_ms * 1000;
     threads->wait(threads, engine->alarm_changed, engine->mutex, wait_ms);
   }
   threads->unlock(threads, engine->mutex);
@@ -218,16 +246,42 @@ void ap_engine_need_alarms(struct ap_engine *engine) {
   if (spawned != AP_OK) engine->alarm_thread = NULL;
 }
 
-void ap_chamber_set_alarm(struct ap_chamber *chamber, int64_t deadline_us) {
+/* Lock held. The alarm thread looks often while statements come, so that few of them wake it. */
+static void heed(struct ap_chamber *chamber, const struct ap_run_control *control) {
+  struct ap_engine *engine = chamber->engine;
+  struct ap_threads *threads = engine->env->threads;
+  int64_t now_us = ap_clock_monotonic_us(engine->env->clock);
+  int64_t next_us = INT64_MAX;
+  chamber->alarm_us = control->deadline_us;
+  if (control->cancelled && control->asked_anywhere) chamber->heeded = control;
+  if (control->handle && !control->handle->chamber) {
+    chamber->heeded_handle = control->handle;
+    control->handle->chamber = chamber;
+  }
+  if (chamber->heeded) {
+    engine->alarm_asks_until_us = now_us + ALARM_LINGER_US;
+    next_us = now_us + INT64_C(1000) * ALARM_ASK_MS;
+  }
+  if (chamber->alarm_us != 0 && chamber->alarm_us < next_us) next_us = chamber->alarm_us;
+  if (next_us == INT64_MAX) return;
+  engine->alarm_missed = true;
+  bool asleep = !engine->alarm_thread || next_us < engine->alarm_next_us;
+  ap_engine_need_alarms(engine);
+  if (asleep) threads->wake_all(threads, engine->alarm_changed);
+}
+
+void ap_chamber_heed(struct ap_chamber *chamber, const struct ap_run_control *control) {
   struct ap_engine *engine = chamber->engine;
   struct ap_threads *threads = engine->env->threads;
   threads->lock(threads, engine->mutex);
-  bool changed = deadline_us != chamber->alarm_us;
-  chamber->alarm_us = deadline_us;
-  if (changed && deadline_us != 0) {
-    ap_engine_need_alarms(engine);
-    threads->wake_all(threads, engine->alarm_changed);
+  while (chamber->being_asked) {
+    threads->wait(threads, engine->alarm_asked, engine->mutex, ALARM_ASK_MS);
   }
+  if (chamber->heeded_handle) chamber->heeded_handle->chamber = NULL;
+  chamber->heeded_handle = NULL;
+  chamber->heeded = NULL;
+  chamber->alarm_us = 0;
+  if (control) heed(chamber, control);
   threads->unlock(threads, engine->mutex);
 }
 

@@ -294,32 +294,3 @@ ap_status ap_query(struct ap_node *node, const struct ap_query_request *request,
   ap_query_run_finish(&run, out_timing);
   return status;
 }
-
-static ap_status try_export(struct ap_query_run *run, const char *path, const char *format,
-                            int64_t *out_rows, ap_error *err) {
-  AP_TRY(ap_query_run_prepare(run, err));
-  ap_status status =
-      ap_chamber_export_as(run->chamber, ap_query_run_text(run), path, format,
-                           run->request->export_options, run->request->control, out_rows, err);
-  return status == AP_OK ? AP_OK : ap_query_run_failure(run, status, err);
-}
-
-ap_status ap_query_export(struct ap_node *node, const struct ap_query_request *request,
-                          const char *path, const char *format, int64_t *out_rows, ap_error *err) {
-  struct ap_query_run run;
-  if (request->parameter_count > 0) {
-    ap_status status = AP_FAIL(err, AP_UNSUPPORTED, "an export of a query with parameters");
-    ap_error_hint(err, "write the values into the query, or export to Arrow");
-    return status;
-  }
-  ap_query_run_start(&run, node, request);
-  ap_status status = try_export(&run, path, format, out_rows, err);
-  if (ap_query_run_must_retry(&run, status)) {
-    ap_query_run_finish(&run, NULL);
-    ap_query_run_start(&run, node, request);
-    run.bypasses_cache = true;
-    status = try_export(&run, path, format, out_rows, err);
-  }
-  ap_query_run_finish(&run, NULL);
-  return status;
-}

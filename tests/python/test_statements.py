@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import apiary
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -397,3 +399,56 @@ def test_history(ap: Apiary, orders: apiary.Frame) -> None:
     assert len(rows(ap, "DESCRIBE HISTORY history")) == 1
     with pytest.raises(apiary.SqlSyntaxError, match="a number from 1 on"):
         ap.sql("SHOW HISTORY orders LIMIT 0")
+
+
+@pytest.mark.parametrize("end", [".parquet", ".csv", ".csv.gz", ".json"])
+def test_a_copy_that_fails_or_is_cancelled_leaves_nothing(
+    ap: apiary.Apiary, tmp_path: Path, end: str
+) -> None:
+    """Neither a part of the file nor another one beside it; and a whole one is whole."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    options = "(FORMAT csv)" if end == ".csv.gz" else ""
+    path = folder / f"rows{end}"
+    failing = (
+        "SELECT CASE WHEN i = 3000000 THEN error('row') ELSE i END AS i FROM range(3000001) t(i)"
+    )
+    with pytest.raises(apiary.ApiaryError, match="row"):
+        ap.sql(f"COPY ({failing}) TO '{path}' {options}")
+    assert list(folder.iterdir()) == []
+
+    began = threading.Event()
+
+    def cancel() -> None:
+        while not list(folder.iterdir()):
+            if began.wait(0.01):
+                return
+        ap.cancel()
+
+    waiting = threading.Thread(target=cancel)
+    waiting.start()
+    with pytest.raises(apiary.Cancelled):
+        ap.sql(f"COPY (SELECT i, hash(i) AS h FROM range(100000000000) t(i)) TO '{path}' {options}")
+    began.set()
+    waiting.join()
+    assert list(folder.iterdir()) == []
+
+    ap.sql(f"COPY (SELECT i FROM range(5000) t(i)) TO '{path}' {options}")
+    assert [found.name for found in folder.iterdir()] == [path.name]
+    assert (path.read_bytes()[:2] == b"\x1f\x8b") == (end == ".csv.gz")
+    with pytest.raises(apiary.AlreadyExists, match="is there already"):
+        ap.sql(f"COPY (SELECT 1 AS i) TO '{path}' {options}")
+    assert duckdb.sql(f"SELECT sum(i) FROM '{path}'").fetchall() == [(12497500,)]
+
+
+def test_a_copy_does_not_replace_a_file_made_meanwhile(ap: apiary.Apiary, tmp_path: Path) -> None:
+    """The name is taken only when the rows are written, and only if it is free."""
+    path = tmp_path / "out.csv"
+
+    def make(_percent: float) -> None:
+        path.write_text("mine")
+
+    with pytest.raises(apiary.AlreadyExists, match=r"out\.csv' is there already"):
+        ap.sql(f"COPY (SELECT i FROM range(30000000) t(i)) TO '{path}'", progress=make)
+    assert path.read_text() == "mine"
+    assert [found.name for found in tmp_path.iterdir() if found.name.startswith(".")] == []
