@@ -35,7 +35,7 @@ release: ## build everything, optimised, into build/release
 install: dev-deps ## install the Python package into .venv, over the library of PRESET
 	@cmake --preset $(PRESET) >build/configure-$(PRESET).log 2>&1 || \
 	    { cat build/configure-$(PRESET).log; exit 1; }
-	@cmake --build --preset $(PRESET) -j $(JOBS) --target apiary
+	@cmake --build --preset $(PRESET) -j $(JOBS) --target apiary arrowshelf_server
 	@.venv/bin/python -m pip install -q --disable-pip-version-check --no-deps \
 	    --no-build-isolation --force-reinstall -C build-dir=$(CURDIR)/build/python \
 	    -C cmake.define.APIARY_BUNDLE=OFF \

@@ -25,6 +25,7 @@ struct core_state {
   PyObject *batches_type;
   PyObject *session_type;
   PyObject *stream_type;
+  PyObject *shelf_builder_type;
   PyObject *from_status; /* apiary.errors.from_status */
   PyObject *decimal;     /* decimal.Decimal */
   PyObject *date_from_ordinal;
@@ -42,6 +43,8 @@ extern PyType_Spec core_apiary_spec;
 extern PyType_Spec core_session_spec;
 extern PyType_Spec core_batches_spec;
 extern PyType_Spec core_stream_spec;
+extern PyType_Spec core_shelf_spec;
+extern PyType_Spec core_shelf_builder_spec;
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 

@@ -93,6 +93,7 @@ static bool fill_state(PyObject *module, struct core_state *state) {
   state->batches_type = PyType_FromSpec(&core_batches_spec);
   state->session_type = PyType_FromSpec(&core_session_spec);
   state->stream_type = PyType_FromSpec(&core_stream_spec);
+  state->shelf_builder_type = PyType_FromSpec(&core_shelf_builder_spec);
   state->from_status = attribute_of("apiary.errors", "from_status");
   state->zone_of = attribute_of("apiary.errors", "zone");
   state->decimal = attribute_of("decimal", "Decimal");
@@ -102,17 +103,9 @@ static bool fill_state(PyObject *module, struct core_state *state) {
   state->utc = attribute_in("datetime", "timezone", "utc");
   state->epoch = make_epoch();
   PyObject *const all[] = {
-      state->batches_type,
-      state->session_type,
-      state->stream_type,
-      state->from_status,
-      state->zone_of,
-      state->decimal,
-      state->date_from_ordinal,
-      state->time,
-      state->timedelta,
-      state->utc,
-      state->epoch,
+      state->batches_type, state->session_type, state->stream_type, state->shelf_builder_type,
+      state->from_status,  state->zone_of,      state->decimal,     state->date_from_ordinal,
+      state->time,         state->timedelta,    state->utc,         state->epoch,
   };
   for (size_t i = 0; i < sizeof all / sizeof all[0]; ++i) {
     if (all[i] == NULL) return false;
@@ -122,12 +115,19 @@ static bool fill_state(PyObject *module, struct core_state *state) {
     Py_XDECREF(apiary_type);
     return false;
   }
+  PyObject *shelf_type = PyType_FromSpec(&core_shelf_spec);
+  if (shelf_type == NULL || PyModule_AddObject(module, "Shelf", shelf_type) != 0) {
+    Py_XDECREF(shelf_type);
+    return false;
+  }
   Py_INCREF(state->session_type);
   Py_INCREF(state->batches_type);
   Py_INCREF(state->stream_type);
+  Py_INCREF(state->shelf_builder_type);
   return PyModule_AddObject(module, "Session", state->session_type) == 0 &&
          PyModule_AddObject(module, "Batches", state->batches_type) == 0 &&
-         PyModule_AddObject(module, "Stream", state->stream_type) == 0;
+         PyModule_AddObject(module, "Stream", state->stream_type) == 0 &&
+         PyModule_AddObject(module, "ShelfBuilder", state->shelf_builder_type) == 0;
 }
 
 static int core_clear(PyObject *module) {
@@ -136,6 +136,7 @@ static int core_clear(PyObject *module) {
   Py_CLEAR(state->batches_type);
   Py_CLEAR(state->session_type);
   Py_CLEAR(state->stream_type);
+  Py_CLEAR(state->shelf_builder_type);
   Py_CLEAR(state->from_status);
   Py_CLEAR(state->zone_of);
   Py_CLEAR(state->decimal);

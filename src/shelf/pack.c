@@ -385,11 +385,30 @@ static ap_status pack_bytes(struct ap_shelf_packer *packer, const struct node *n
   return place_copy(packer, node, last > first ? data + first : NULL, last - first, err);
 }
 
+/* The entries of a map, which are never null. They go without an offset, which some readers of maps
+ * do not look at. */
+static ap_status pack_entries(struct ap_shelf_packer *packer, const struct ArrowSchema *schema,
+                              const struct ArrowArray *entries, int64_t first, int64_t count,
+                              ap_error *err) {
+  int64_t numbers[4] = {count, 0, 0, 1};
+  ap_buffer_append(&packer->nodes, numbers, sizeof numbers);
+  place_nothing(packer);
+  for (int64_t i = 0; i < entries->n_children; i++) {
+    const struct ArrowArray *child = entries->children[i];
+    AP_TRY(pack_window(packer, schema->children[i], child, child->offset + entries->offset + first,
+                       count, err));
+  }
+  return AP_OK;
+}
+
 static ap_status pack_list(struct ap_shelf_packer *packer, const struct node *node, ap_error *err) {
   int64_t first = 0;
   int64_t last = 0;
   const struct ArrowArray *child = node->array->children[0];
   AP_TRY(pack_offsets(packer, node, &first, &last, err));
+  if (node->layout.is_map) {
+    return pack_entries(packer, node->schema->children[0], child, first, last - first, err);
+  }
   return pack_window(packer, node->schema->children[0], child, child->offset + first, last - first,
                      err);
 }

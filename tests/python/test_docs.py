@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "docs/python.md", "python/README.md"]
+DOCUMENTS = ["README.md", "docs/python.md", "docs/arrowshelf.md", "python/README.md"]
 
 
 def blocks_of(text: str) -> list[tuple[int, str]]:
@@ -51,7 +51,13 @@ def test_the_examples_run(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(program)],
         cwd=work,
-        env={**environment, "HOME": str(work)},
+        env={
+            **environment,
+            "HOME": str(work),
+            "ARROWSHELF_SOCKET": f"@apiary-docs-{os.getpid()}",
+            "ARROWSHELF_AUTOSTART": "1",
+            "ARROWSHELF_MEMORY": "256MB",
+        },
         capture_output=True,
         text=True,
         timeout=120,

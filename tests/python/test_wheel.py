@@ -53,8 +53,10 @@ def test_what_is_in_it(wheel: Path) -> None:
         "py.typed",
         "libapiary.so.0",
         "libduckdb.so",
+        "arrowshelf-server",
     ):
         assert f"apiary/{name}" in names
+    assert "arrowshelf/__init__.py" in names
     assert not [name for name in names if name.endswith((".c", ".h", ".pyc"))]
 
 
