@@ -207,4 +207,8 @@ ap_status ap_change_explain(const struct ap_change *change, unsigned lines_befor
 const struct ap_parameter *ap_change_parameters(const struct ap_change *change,
                                                 uint32_t *out_count);
 
+/* change_piece.c: a piece of the statement, in which the frame is called by its last name. */
+enum { AP_CHANGE_PIECE_BYTES_MAX = 1 << 16 }; /* that are looked through */
+void ap_change_add_piece(struct ap_change *change, struct ap_text piece);
+
 #endif

@@ -232,7 +232,7 @@ static void add_value(struct ap_change *change, const struct ap_change_clause *c
   switch (value->kind) {
     case AP_VALUE_PIECE:
       ap_composition_add(out, "(");
-      ap_composition_piece(out, value->piece);
+      ap_change_add_piece(change, value->piece);
       ap_composition_add(out, ")");
       break;
     case AP_VALUE_SOURCE:
@@ -262,11 +262,12 @@ static void add_assigned(struct ap_change *change, uint32_t column) {
   ap_buffer_append_format(&out->text, " AS ap_v%u", column);
 }
 
-static void add_condition(struct ap_composition *out, const char *before, struct ap_text piece) {
+static void add_condition(struct ap_change *change, const char *before, struct ap_text piece) {
+  struct ap_composition *out = &change->composition;
   if (piece.size == 0) return;
   ap_composition_add(out, before);
   ap_composition_add(out, " (");
-  ap_composition_piece(out, piece);
+  ap_change_add_piece(change, piece);
   ap_composition_add(out, ")");
 }
 
@@ -294,7 +295,7 @@ static void compose_simple(struct ap_change *change) {
     ap_composition_add(out, ", ");
     ap_composition_piece(out, change->spec->from);
   }
-  add_condition(out, " WHERE", change->spec->where);
+  add_condition(change, " WHERE", change->spec->where);
   ap_composition_add(out, ") AS ap_found");
 }
 
@@ -311,7 +312,7 @@ static void add_when(struct ap_change *change, uint32_t index) {
   ap_composition_name(out, source_name(change));
   ap_composition_add(out, "." SOURCE_MARK);
   ap_composition_add(out, source[clause->when]);
-  add_condition(out, " AND", clause->condition);
+  add_condition(change, " AND", clause->condition);
   ap_buffer_append_format(&out->text, " THEN %u", index);
 }
 
@@ -346,7 +347,7 @@ static void add_on(struct ap_change *change) {
   struct ap_composition *out = &change->composition;
   const struct ap_change_statement *spec = change->spec;
   ap_composition_add(out, " ON ");
-  if (spec->where.size > 0) add_condition(out, "", spec->where);
+  if (spec->where.size > 0) add_condition(change, "", spec->where);
   for (uint32_t i = 0; i < spec->using_count; ++i) {
     if (i > 0) ap_composition_add(out, " AND ");
     ap_composition_name(out, change->alias);

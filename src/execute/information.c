@@ -6,6 +6,7 @@
 #include "execute/information.h"
 
 #include "base/json.h"
+#include "cell/expression.h"
 #include "execute/view.h"
 
 #include <inttypes.h>
@@ -95,7 +96,24 @@ static ap_status add_views(struct rows *rows, ap_error *err) {
   return AP_OK;
 }
 
-/* name, place, nullable, type; precision, scale and comment where there are some. */
+/* In the engine's words where it has them, else as it is kept. */
+static void spark_text(struct rows *rows, struct ap_text spark) {
+  struct ap_buffer sql;
+  ap_buffer_init(&sql, rows->arena->allocator);
+  bool is_ours =
+      ap_expression_from_spark(spark, &sql, NULL) == AP_OK && ap_buffer_check(&sql, NULL) == AP_OK;
+  text_or_null(rows, is_ours ? ap_buffer_text(&sql) : spark);
+  ap_buffer_deinit(&sql);
+}
+
+static void expression_or_null(struct rows *rows, const struct ap_field *field, const char *name) {
+  struct ap_text spark = {0};
+  (void)ap_json_get_text(field->metadata, name, (struct ap_text){0}, &spark);
+  spark_text(rows, spark);
+}
+
+/* name, place, nullable, type; precision, scale, comment, default and what generates it where there
+ * are some. */
 static void add_field(struct rows *rows, const struct ap_frame_entry *entry,
                       const struct ap_field *field, uint32_t place, struct ap_buffer *type) {
   struct ap_text comment = {0};
@@ -116,19 +134,32 @@ static void add_field(struct rows *rows, const struct ap_frame_entry *entry,
   }
   (void)ap_json_get_text(field->metadata, "comment", (struct ap_text){0}, &comment);
   text_or_null(rows, comment);
+  expression_or_null(rows, field, "CURRENT_DEFAULT");
+  expression_or_null(rows, field, "delta.generationExpression");
   end_row(rows);
 }
 
-static ap_status add_frame_columns(struct rows *rows, const struct ap_frame_entry *entry,
-                                   struct ap_buffer *type, ap_error *err) {
+typedef void (*add_of_snapshot)(struct rows *rows, const struct ap_frame_entry *entry,
+                                const struct ap_snapshot *snapshot);
+
+static void add_fields(struct rows *rows, const struct ap_frame_entry *entry,
+                       const struct ap_snapshot *snapshot) {
+  struct ap_buffer type;
+  ap_buffer_init(&type, rows->arena->allocator);
+  for (uint32_t i = 0; i < snapshot->schema.field_count; ++i) {
+    add_field(rows, entry, &snapshot->schema.fields[i], i, &type);
+  }
+  ap_buffer_deinit(&type);
+}
+
+static ap_status add_frame(struct rows *rows, const struct ap_frame_entry *entry,
+                           add_of_snapshot add, ap_error *err) {
   struct ap_frame *frame = NULL;
   struct ap_snapshot *snapshot = NULL;
   ap_status status =
       ap_node_find_frame(rows->node, entry->hive, entry->box, entry->name, &frame, err);
   if (status == AP_OK) status = ap_frame_latest(frame, &snapshot, err);
-  for (uint32_t i = 0; status == AP_OK && i < snapshot->schema.field_count; ++i) {
-    add_field(rows, entry, &snapshot->schema.fields[i], i, type);
-  }
+  if (status == AP_OK) add(rows, entry, snapshot);
   ap_snapshot_release(snapshot);
   ap_node_release_frame(rows->node, frame);
   /* A frame that was dropped meanwhile, or whose ledger is broken, does not hide all others. */
@@ -149,25 +180,79 @@ static ap_status add_view_columns(struct rows *rows, const struct ap_frame_entry
     number(rows, i + 1);
     ap_json_string(&rows->json, AP_TEXT("YES"));
     ap_json_string(&rows->json, view.columns[i].type);
-    for (int k = 0; k < 3; ++k) ap_json_null(&rows->json);
+    for (int k = 0; k < 5; ++k) ap_json_null(&rows->json);
     end_row(rows);
   }
+  return AP_OK;
+}
+
+static ap_status add_of_frames(struct rows *rows, add_of_snapshot add, ap_error *err) {
+  struct ap_frame_entry *entries = NULL;
+  uint32_t count = 0;
+  AP_TRY(list(rows, false, &entries, &count, err));
+  for (uint32_t i = 0; i < count; ++i) AP_TRY(add_frame(rows, &entries[i], add, err));
+  return AP_OK;
+}
+
+/* ---- constraints ----------------------------------------------------------------------------- */
+
+#define CONSTRAINTS AP_TEXT("delta.constraints.")
+
+/* The name of a property's constraint; empty: it is none. */
+static struct ap_text constraint_name(const struct ap_property *property) {
+  struct ap_text name = property->name;
+  if (!ap_text_starts_with(name, CONSTRAINTS)) return (struct ap_text){0};
+  return (struct ap_text){name.data + CONSTRAINTS.size, name.size - CONSTRAINTS.size};
+}
+
+/* name and condition */
+static void add_checks(struct rows *rows, const struct ap_frame_entry *entry,
+                       const struct ap_snapshot *snapshot) {
+  for (uint32_t i = 0; i < snapshot->property_count; ++i) {
+    const struct ap_text name = constraint_name(&snapshot->properties[i]);
+    if (name.size == 0) continue;
+    begin_row(rows, entry);
+    ap_json_string(&rows->json, name);
+    spark_text(rows, snapshot->properties[i].value);
+    end_row(rows);
+  }
+}
+
+/* name and column, for each column that the condition speaks of */
+static void add_check_columns(struct rows *rows, const struct ap_frame_entry *entry,
+                              const struct ap_snapshot *snapshot) {
+  for (uint32_t i = 0; i < snapshot->property_count; ++i) {
+    const struct ap_text name = constraint_name(&snapshot->properties[i]);
+    for (uint32_t k = 0; name.size > 0 && k < snapshot->schema.field_count; ++k) {
+      const struct ap_text column = snapshot->schema.fields[k].name;
+      if (!ap_expression_mentions(snapshot->properties[i].value, column)) continue;
+      begin_row(rows, entry);
+      ap_json_string(&rows->json, name);
+      ap_json_string(&rows->json, column);
+      end_row(rows);
+    }
+  }
+}
+
+static ap_status add_constraints(struct rows *rows, ap_error *err) {
+  return add_of_frames(rows, add_checks, err);
+}
+
+static ap_status add_constraint_columns(struct rows *rows, ap_error *err) {
+  return add_of_frames(rows, add_check_columns, err);
+}
+
+/* Frames have no keys. */
+static ap_status add_nothing(struct rows *rows, ap_error *err) {
+  (void)rows;
+  (void)err;
   return AP_OK;
 }
 
 static ap_status add_columns(struct rows *rows, ap_error *err) {
   struct ap_frame_entry *entries = NULL;
   uint32_t count = 0;
-  struct ap_buffer type;
-  AP_TRY(list(rows, false, &entries, &count, err));
-  ap_buffer_init(&type, rows->arena->allocator);
-  ap_status status = AP_OK;
-  for (uint32_t i = 0; i < count && status == AP_OK; ++i) {
-    status = add_frame_columns(rows, &entries[i], &type, err);
-  }
-  if (status == AP_OK) status = ap_buffer_check(&type, err);
-  ap_buffer_deinit(&type);
-  AP_TRY(status);
+  AP_TRY(add_of_frames(rows, add_fields, err));
   AP_TRY(list(rows, true, &entries, &count, err));
   for (uint32_t i = 0; i < count; ++i) AP_TRY(add_view_columns(rows, &entries[i], err));
   return AP_OK;
@@ -188,8 +273,38 @@ static const struct table {
      "r[1] AS table_catalog, r[2] AS table_schema, r[3] AS table_name, r[4] AS column_name, "
      "CAST(r[5] AS INTEGER) AS ordinal_position, r[6] AS is_nullable, r[7] AS data_type, "
      "CAST(r[8] AS INTEGER) AS numeric_precision, CAST(r[9] AS INTEGER) AS numeric_scale, "
-     "r[10] AS column_comment",
+     "r[10] AS column_comment, r[11] AS column_default, "
+     "CASE WHEN r[12] IS NULL THEN 'NEVER' ELSE 'ALWAYS' END AS is_generated, "
+     "r[12] AS generation_expression, CAST(NULL AS INTEGER) AS character_maximum_length, "
+     "CASE WHEN starts_with(r[7], 'TIMESTAMP') OR r[7] = 'TIME' THEN 6 END AS datetime_precision, "
+     "r[7] AS udt_name",
      add_columns},
+    {"table_constraints",
+     "r[1] AS constraint_catalog, r[2] AS constraint_schema, r[4] AS constraint_name, "
+     "r[1] AS table_catalog, r[2] AS table_schema, r[3] AS table_name, "
+     "'CHECK' AS constraint_type, 'NO' AS is_deferrable, 'NO' AS initially_deferred, "
+     "'YES' AS enforced",
+     add_constraints},
+    {"check_constraints",
+     "r[1] AS constraint_catalog, r[2] AS constraint_schema, r[4] AS constraint_name, "
+     "r[5] AS check_clause, r[3] AS table_name",
+     add_constraints},
+    {"constraint_column_usage",
+     "r[1] AS table_catalog, r[2] AS table_schema, r[3] AS table_name, r[5] AS column_name, "
+     "r[1] AS constraint_catalog, r[2] AS constraint_schema, r[4] AS constraint_name",
+     add_constraint_columns},
+    {"key_column_usage",
+     "r[1] AS constraint_catalog, r[2] AS constraint_schema, r[4] AS constraint_name, "
+     "r[1] AS table_catalog, r[2] AS table_schema, r[3] AS table_name, r[5] AS column_name, "
+     "CAST(r[6] AS INTEGER) AS ordinal_position, "
+     "CAST(r[7] AS INTEGER) AS position_in_unique_constraint",
+     add_nothing},
+    {"referential_constraints",
+     "r[1] AS constraint_catalog, r[2] AS constraint_schema, r[4] AS constraint_name, "
+     "r[5] AS unique_constraint_catalog, r[6] AS unique_constraint_schema, "
+     "r[7] AS unique_constraint_name, r[8] AS match_option, r[9] AS update_rule, "
+     "r[10] AS delete_rule",
+     add_nothing},
     {"views",
      "r[1] AS table_catalog, r[2] AS table_schema, r[3] AS table_name, r[4] AS view_definition, "
      "'NONE' AS check_option, 'NO' AS is_updatable",
@@ -206,7 +321,10 @@ ap_status ap_information_append(struct ap_node *node, struct ap_text name, struc
   if (which == count) {
     ap_status status =
         AP_FAIL(err, AP_UNSUPPORTED, "there is no information_schema.%.*s", AP_TEXT_ARG(name));
-    ap_error_hint(err, "there are schemata, tables, columns and views");
+    ap_error_hint(err,
+                  "there are schemata, tables, columns, views, table_constraints, "
+                  "check_constraints, constraint_column_usage, key_column_usage and "
+                  "referential_constraints");
     return status;
   }
   struct ap_buffer json;

@@ -11,6 +11,7 @@
 #include "execute/statement_run.h"
 #include "execute/transaction.h"
 #include "plan/place.h"
+#include "plan/ways_out.h"
 
 ap_status ap_sql_session_create(struct ap_node *node, struct ap_sql_session **out_session,
                                 ap_error *err) {
@@ -144,6 +145,10 @@ static ap_status run_show(struct ap_statement_run *run, struct ArrowArrayStream 
       return ap_run_show_views(run, out, err);
     case AP_STATEMENT_SHOW_CREATE:
       return ap_run_show_create(run, out, err);
+    case AP_STATEMENT_SHOW_COLUMNS:
+    case AP_STATEMENT_SHOW_PARTITIONS:
+    case AP_STATEMENT_SHOW_PROPERTIES:
+      return ap_run_show_of(run, out, err);
     default:
       return ap_run_show_changes(run, out, err);
   }
@@ -191,6 +196,9 @@ ap_status ap_run_statement(struct ap_statement_run *run, struct ArrowArrayStream
     case AP_STATEMENT_SHOW_VIEWS:
     case AP_STATEMENT_SHOW_CREATE:
     case AP_STATEMENT_SHOW_CHANGES:
+    case AP_STATEMENT_SHOW_COLUMNS:
+    case AP_STATEMENT_SHOW_PARTITIONS:
+    case AP_STATEMENT_SHOW_PROPERTIES:
       return run_show(run, out, err);
     case AP_STATEMENT_DESCRIBE:
       return ap_run_describe(run, out, err);
@@ -304,6 +312,7 @@ static ap_status run_all(struct ap_statement_run *run, const struct ap_statement
     run->request = whole;
     if (status != AP_OK) {
       place_error(run->statement, err);
+      ap_ways_out(run->arena, run->statement->text, err);
       return status;
     }
   }
@@ -341,6 +350,8 @@ ap_status ap_sql_run(struct ap_sql_session *session, const struct ap_sql_request
     struct ap_statement_run run = {
         .session = session, .request = request, .arena = &arena, .timing = out_timing};
     status = run_all(&run, statements, count, out_stream, err);
+  } else {
+    ap_ways_out(&arena, request->sql, err);
   }
   ap_arena_deinit(&arena);
   return status;

@@ -140,6 +140,9 @@ AP_MUST_CHECK ap_status ap_run_create_view(struct ap_statement_run *run,
                                            struct ArrowArrayStream *out, ap_error *err);
 AP_MUST_CHECK ap_status ap_run_drop_view(struct ap_statement_run *run, struct ArrowArrayStream *out,
                                          ap_error *err);
+/* statement_show.c */
+AP_MUST_CHECK ap_status ap_run_show_of(struct ap_statement_run *run, struct ArrowArrayStream *out,
+                                       ap_error *err);
 /* statement_show_create.c */
 AP_MUST_CHECK ap_status ap_run_show_create(struct ap_statement_run *run,
                                            struct ArrowArrayStream *out, ap_error *err);

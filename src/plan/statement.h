@@ -19,12 +19,15 @@ enum ap_statement_kind {
   AP_STATEMENT_USE,            /* scope says what was named; HIVE, BOX or UNSPECIFIED (one or two
                                   parts: a hive, a box of the current hive, or hive.box) */
   AP_STATEMENT_SHOW_HIVES,
-  AP_STATEMENT_SHOW_BOXES,   /* IN hive */
-  AP_STATEMENT_SHOW_FRAMES,  /* IN box | hive.box | hive */
-  AP_STATEMENT_SHOW_VIEWS,   /* likewise */
-  AP_STATEMENT_SHOW_CREATE,  /* a frame or view: name */
-  AP_STATEMENT_SHOW_CHANGES, /* of a frame: changes */
-  AP_STATEMENT_DESCRIBE,     /* a frame */
+  AP_STATEMENT_SHOW_BOXES,      /* IN hive */
+  AP_STATEMENT_SHOW_FRAMES,     /* IN box | hive.box | hive */
+  AP_STATEMENT_SHOW_VIEWS,      /* likewise */
+  AP_STATEMENT_SHOW_CREATE,     /* a frame or view: name */
+  AP_STATEMENT_SHOW_CHANGES,    /* of a frame: changes */
+  AP_STATEMENT_SHOW_COLUMNS,    /* of a frame, too */
+  AP_STATEMENT_SHOW_PARTITIONS, /* likewise */
+  AP_STATEMENT_SHOW_PROPERTIES, /* likewise; like: one property's name, or empty */
+  AP_STATEMENT_DESCRIBE,        /* a frame */
   AP_STATEMENT_CREATE_HIVE,
   AP_STATEMENT_CREATE_BOX,
   AP_STATEMENT_CREATE_FRAME, /* columns, frame */

@@ -24,10 +24,10 @@ static const struct {
   const char *plural;
   enum object object;
 } object_words[] = {
-    {"HIVE", "HIVES", OBJECT_HIVE},    {"DATABASE", "DATABASES", OBJECT_HIVE},
-    {"BOX", "BOXES", OBJECT_BOX},      {"SCHEMA", "SCHEMAS", OBJECT_BOX},
-    {"FRAME", "FRAMES", OBJECT_FRAME}, {"TABLE", "TABLES", OBJECT_FRAME},
-    {"", "VIEWS", OBJECT_VIEW},
+    {"HIVE", "HIVES", OBJECT_HIVE},       {"DATABASE", "DATABASES", OBJECT_HIVE},
+    {"BOX", "BOXES", OBJECT_BOX},         {"SCHEMA", "SCHEMAS", OBJECT_BOX},
+    {"FRAME", "FRAMES", OBJECT_FRAME},    {"TABLE", "TABLES", OBJECT_FRAME},
+    {"CATALOG", "CATALOGS", OBJECT_HIVE}, {"", "VIEWS", OBJECT_VIEW},
 };
 
 static enum object object_of(const struct ap_token *token, bool plural) {
@@ -105,6 +105,7 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
   ap_parser_take(parser);
   if (ap_parser_take_word(parser, "CREATE")) return ap_statement_parse_show_create(parser);
   if (ap_parser_take_word(parser, "CHANGES")) return ap_statement_parse_changes(parser);
+  if (ap_statement_is_show_of(parser)) return ap_statement_parse_show_of(parser);
   enum object object = object_of(ap_parser_peek(parser), true);
   const struct ap_token *next = ap_parser_peek_at(parser, 1);
   if (ap_token_is(ap_parser_peek(parser), "HISTORY") && next->kind != AP_TOKEN_END) {
@@ -146,7 +147,16 @@ ap_status ap_statement_parse_show(struct ap_statement_parser *parser) {
                                           : "IN, LIKE 'pattern' or the end of the statement");
 }
 
-/* DESCRIBE [FRAME] name | DESCRIBE query */
+/* The answer tells all there is, whichever of these words asks. */
+static void take_more_word(struct ap_statement_parser *parser) {
+  static const char *const words[] = {"DETAIL", "EXTENDED", "FORMATTED"};
+  if (!ap_token_is_name(ap_parser_peek_at(parser, 1))) return;
+  for (size_t i = 0; i < COUNT_OF(words); i++) {
+    if (ap_parser_take_word(parser, words[i])) return;
+  }
+}
+
+/* DESCRIBE [FRAME] [DETAIL | EXTENDED] name | DESCRIBE query */
 ap_status ap_statement_parse_describe(struct ap_statement_parser *parser) {
   struct ap_statement *statement = parser->statement;
   ap_parser_take(parser);
@@ -162,6 +172,7 @@ ap_status ap_statement_parse_describe(struct ap_statement_parser *parser) {
   }
   statement->kind = AP_STATEMENT_DESCRIBE;
   if (object_of(token, false) == OBJECT_FRAME) (void)take_object(parser);
+  take_more_word(parser);
   AP_TRY(ap_parser_take_name(parser, 3, "the name of a frame, or a query", &statement->name));
   return ap_parser_take_end(parser, "the end of the statement");
 }
@@ -224,10 +235,22 @@ static ap_status take_partition(struct ap_statement_parser *parser) {
   return AP_OK;
 }
 
+/* Behind USING: Spark's word for what frames are. */
+static ap_status take_format(struct ap_statement_parser *parser) {
+  struct ap_text format;
+  AP_TRY(ap_parser_take_part(parser, "DELTA", &format));
+  if (ap_text_equal_ignoring_case(format, AP_TEXT("delta"))) return AP_OK;
+  ap_status status =
+      AP_FAIL(parser->err, AP_UNSUPPORTED, "a frame in the format %.*s", AP_TEXT_ARG(format));
+  ap_error_hint(parser->err, "frames are Delta tables: leave USING out, or say USING DELTA");
+  return status;
+}
+
 static ap_status take_frame_clause(struct ap_statement_parser *parser,
                                    struct ap_statement_frame *frame) {
   static const char *const words[] = {"PARTITIONED", "PARTITION", "COMMENT", "TBLPROPERTIES",
                                       "WITH"};
+  if (ap_parser_take_word(parser, "USING")) return take_format(parser);
   if (ap_parser_take_word(parser, "PARTITIONED") || ap_parser_take_word(parser, "PARTITION")) {
     return take_partition(parser);
   }
@@ -375,6 +398,7 @@ ap_status ap_statement_parse_drop(struct ap_statement_parser *parser) {
   statement->kind = kinds[object];
   ap_parser_take_if_exists(parser);
   AP_TRY(ap_parser_take_name(parser, (uint32_t)object, "a name", &statement->name));
+  if (object == OBJECT_FRAME) (void)ap_parser_take_word(parser, "PURGE"); /* so is every drop */
   statement->cascade = ap_parser_take_word(parser, "CASCADE");
   if (!statement->cascade) (void)ap_parser_take_word(parser, "RESTRICT");
   return ap_parser_take_end(parser, "CASCADE, RESTRICT or the end of the statement");

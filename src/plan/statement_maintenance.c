@@ -133,5 +133,16 @@ ap_status ap_statement_parse_check(struct ap_statement_parser *parser) {
 
 ap_status ap_statement_parse_analyze(struct ap_statement_parser *parser) {
   AP_TRY(take_frame(parser, AP_STATEMENT_ANALYZE));
+  /* Spark's words for what ANALYZE does */
+  if (ap_parser_take_word(parser, "COMPUTE")) {
+    static const char *const words[] = {"STATISTICS"};
+    if (!ap_parser_take_word(parser, "STATISTICS")) {
+      return ap_parser_expected(parser, "STATISTICS", words, 1);
+    }
+    if (ap_parser_take_word(parser, "FOR")) {
+      (void)ap_parser_take_word(parser, "ALL");
+      (void)ap_parser_take_word(parser, "COLUMNS");
+    }
+  }
   return ap_parser_take_end(parser, "the end of the statement");
 }

@@ -85,6 +85,9 @@ ap_status ap_statement_parse_alter(struct ap_statement_parser *parser);
 ap_status ap_statement_parse_comment(struct ap_statement_parser *parser);
 /* Behind SHOW CHANGES. */
 ap_status ap_statement_parse_changes(struct ap_statement_parser *parser);
+/* Behind SHOW: COLUMNS, PARTITIONS or TBLPROPERTIES of a frame, or ALL TABLES. */
+bool ap_statement_is_show_of(const struct ap_statement_parser *parser);
+AP_MUST_CHECK ap_status ap_statement_parse_show_of(struct ap_statement_parser *parser);
 
 /* statement_maintenance.c */
 ap_status ap_statement_parse_optimize(struct ap_statement_parser *parser);
