@@ -104,10 +104,15 @@ static void append_bound(struct ap_buffer *out, const struct ap_field *field, co
   ap_buffer_init(&text, out->allocator);
   ap_value_append_text(&text, bound);
   ap_buffer_append_identifier(out, field->name);
-  ap_buffer_append_format(out, " %s CAST(", operator);
-  ap_buffer_append_literal(out, ap_buffer_text(&text));
-  ap_buffer_append_string(out, " AS ");
-  ap_type_append_sql(out, &field->type);
+  if (field->type.kind == AP_TYPE_TIME) { /* written as microseconds */
+    ap_buffer_append_format(out, " %s TIME '00:00:00' + to_microseconds(", operator);
+    ap_buffer_append_text(out, ap_buffer_text(&text));
+  } else {
+    ap_buffer_append_format(out, " %s CAST(", operator);
+    ap_buffer_append_literal(out, ap_buffer_text(&text));
+    ap_buffer_append_string(out, " AS ");
+    ap_type_append_sql(out, &field->type);
+  }
   ap_buffer_append_string(out, ")");
   out->failed |= text.failed;
   ap_buffer_deinit(&text);

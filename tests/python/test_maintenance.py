@@ -240,6 +240,15 @@ def findings(ap: apiary.Apiary, tail: str = "") -> list[dict[str, Any]]:
     return ap.sql(f"CHECK FRAME warehouse.sales.t {tail}").to_pylist()
 
 
+def test_check_of_times(ap: apiary.Apiary, box: apiary.Box) -> None:
+    ap.sql("CREATE FRAME warehouse.sales.t (id BIGINT, at TIME, part TIME) PARTITIONED BY (part)")
+    ap.sql(
+        "INSERT INTO warehouse.sales.t VALUES (1, '00:00:00', '12:30:00'), "
+        "(2, '23:59:59.999999', '12:30:00'), (3, NULL, '00:00:00')"
+    )
+    assert [row["severity"] for row in findings(ap)] == ["ok"]
+
+
 def test_check_of_a_sound_frame(ap: apiary.Apiary, box: apiary.Box) -> None:
     make(box, partitioned=True)
     box.frame("t").checkpoint()

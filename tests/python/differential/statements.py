@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import datetime
+import re
 from typing import Any
 
 from differential.worlds import (
@@ -15,6 +17,18 @@ from differential.worlds import (
     World,
 )
 
+# What stands for a constant of a kind, as Python hands it over.
+_PARAMETERS: dict[str, list[Any]] = {
+    "INTEGER": [0, 1, 3, -7, 2147483647],
+    "BIGINT": [0, 1, 2, 9223372036854775807],
+    "TINYINT": [0, 1, 127],
+    "UTINYINT": [0, 1, 200],
+    "DOUBLE": [0.0, 1.5, float("nan"), float("inf"), 0.1],
+    "VARCHAR": ["a", "b", "", "grün", "it's", "NULL", "x" * 40],
+    "DATE": [datetime.date(2024, 2, 29), datetime.date(1970, 1, 1), datetime.date(1, 1, 1)],
+    "TIMESTAMP": [datetime.datetime(2024, 3, 1), datetime.datetime(1969, 12, 31, 23, 59, 59)],
+    "BOOLEAN": [True, False],
+}
 _COMPARISONS = ["=", "=", "<>", "<", "<=", ">", ">="]
 
 
@@ -39,7 +53,8 @@ class Statements:
         self.draw = world.draw
         self.aliases = 0
         self.references: list[Reference] = []
-        self.parameters: list[Any] = []
+        self.parameters: dict[str, Any] = {}
+        self.use_parameters = False
 
     def chance(self, probability: float) -> bool:
         return self.draw.random() < probability
@@ -47,6 +62,8 @@ class Statements:
     # ---- references ------------------------------------------------------------------------------
 
     def start(self) -> None:
+        self.parameters = {}
+        self.use_parameters = False
         self.references = []
         self.aliases = 0
 
@@ -82,6 +99,10 @@ class Statements:
     def constant(self, column: Column) -> str:
         if column.name == "id":
             return str(self.draw.randrange(60))
+        if self.use_parameters and column.kind in _PARAMETERS and self.chance(0.6):
+            name = f"p{len(self.parameters)}"
+            self.parameters[name] = self.draw.choice(_PARAMETERS[column.kind])
+            return f"CAST(${name} AS {column.kind})" if self.chance(0.3) else f"${name}"
         return self.world.value(Column(column.name, column.kind), typed=True)
 
     def pick(self, reference: Reference, kinds: set[str] | None = None) -> Column:
@@ -360,8 +381,9 @@ class Statements:
 
     # ---- queries ---------------------------------------------------------------------------------
 
-    def query(self) -> tuple[str, str, bool]:
+    def query(self) -> tuple[str, str, bool, dict[str, Any]]:
         self.start()
+        self.use_parameters = self.chance(0.25)
         makers = [
             self.filter,
             self.counts,
@@ -376,7 +398,9 @@ class Statements:
         ]
         maker = self.draw.choices(makers, [4, 4, 2, 4, 2, 1, 1, 2, 2, 1])[0]
         ours, plain = self.both(maker())
-        return ours, plain, maker == self.limit
+        used = set(re.findall(r"\$(p\d+)", ours))
+        given = {name: value for name, value in self.parameters.items() if name in used}
+        return ours, plain, maker == self.limit, given
 
     def columns_of(self, reference: Reference) -> str:
         some = self.draw.sample(reference.columns, self.draw.randint(1, len(reference.columns)))

@@ -249,7 +249,7 @@ class World:
         plain: str,
         ordered: bool = False,
         signed: bool = False,
-        parameters: list[Any] | None = None,
+        parameters: dict[str, Any] | None = None,
     ) -> None:
         """The same rows from both, or a failure of both."""
         if self.as_text:
