@@ -82,6 +82,7 @@ struct ap_change {
   struct ap_pins *pins; /* own_pins, or the transaction's */
   struct ap_change_clause *clauses;
   uint32_t clause_count;
+  bool source_is_plain; /* MERGE: a name, which stands in the query as it is */
   struct ap_composition composition;
   struct ap_query_prepared *prepared;
   const struct ap_choice *target; /* the cells that the query searches */

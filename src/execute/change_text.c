@@ -6,6 +6,7 @@
 #include "execute/change.h"
 
 #include "base/assert.h"
+#include "plan/statement_parser.h"
 #include "plan/tokenizer.h"
 
 #include <stdio.h>
@@ -299,6 +300,49 @@ static void compose_simple(struct ap_change *change) {
   ap_composition_add(out, ") AS ap_found");
 }
 
+static bool is_name(const struct ap_token *token) {
+  return token->kind == AP_TOKEN_WORD || token->kind == AP_TOKEN_QUOTED;
+}
+
+static ap_status take_name(struct ap_tokenizer *tokenizer, struct ap_token *token, bool *out_is,
+                           ap_error *err) {
+  *out_is = *out_is && is_name(token);
+  return ap_tokenizer_next(tokenizer, token, err);
+}
+
+/* a.b.c [[AS] d], and nothing else. */
+static ap_status check_named(struct ap_change *change, struct ap_text from, bool *out_is_named,
+                             ap_error *err) {
+  struct ap_tokenizer tokenizer;
+  struct ap_token token;
+  *out_is_named = true;
+  ap_tokenizer_init(&tokenizer, &change->arena, from);
+  AP_TRY(ap_tokenizer_next(&tokenizer, &token, err));
+  AP_TRY(take_name(&tokenizer, &token, out_is_named, err));
+  while (*out_is_named && ap_token_is_symbol(&token, '.')) {
+    AP_TRY(ap_tokenizer_next(&tokenizer, &token, err));
+    AP_TRY(take_name(&tokenizer, &token, out_is_named, err));
+  }
+  if (ap_token_is(&token, "AS")) AP_TRY(ap_tokenizer_next(&tokenizer, &token, err));
+  if (*out_is_named && token.kind != AP_TOKEN_END) {
+    AP_TRY(take_name(&tokenizer, &token, out_is_named, err));
+  }
+  *out_is_named = *out_is_named && token.kind == AP_TOKEN_END;
+  return AP_OK;
+}
+
+/* Whether the source stands in the query as it is, where the keys of a frame can rule out cells of
+ * the target, rather than in a query that marks its rows. Where rows of the target come without
+ * one, the mark tells them. */
+static ap_status plan_source(struct ap_change *change, ap_error *err) {
+  change->source_is_plain = false;
+  for (uint32_t i = 0; i < change->clause_count; ++i) {
+    if (change->clauses[i].when == AP_MERGE_NOT_MATCHED_BY_SOURCE) return AP_OK;
+  }
+  if (change->spec->source_name.size == 0) return AP_OK;
+  return check_named(change, change->spec->from, &change->source_is_plain, err);
+}
+
 /* WHEN <which rows> AND (<condition>) THEN n */
 static void add_when(struct ap_change *change, uint32_t index) {
   static const char *const target[] = {" IS NOT NULL", " IS NULL", " IS NOT NULL"};
@@ -308,10 +352,12 @@ static void add_when(struct ap_change *change, uint32_t index) {
   ap_composition_add(out, " WHEN ");
   add_member(out, change->alias, AP_PLACE_ROW);
   ap_composition_add(out, target[clause->when]);
-  ap_composition_add(out, " AND ");
-  ap_composition_name(out, source_name(change));
-  ap_composition_add(out, "." SOURCE_MARK);
-  ap_composition_add(out, source[clause->when]);
+  if (!change->source_is_plain) {
+    ap_composition_add(out, " AND ");
+    ap_composition_name(out, source_name(change));
+    ap_composition_add(out, "." SOURCE_MARK);
+    ap_composition_add(out, source[clause->when]);
+  }
   add_condition(change, " AND", clause->condition);
   ap_buffer_append_format(&out->text, " THEN %u", index);
 }
@@ -371,10 +417,15 @@ static void compose_merge(struct ap_change *change) {
   for (uint32_t i = 0; i < change->snapshot->schema.field_count; ++i) {
     if (is_set_anywhere(change, i)) add_merged_value(change, i);
   }
-  ap_composition_add(out, " FROM (SELECT *, true AS " SOURCE_MARK " FROM ");
-  ap_composition_piece(out, change->spec->from);
-  ap_composition_add(out, ") AS ");
-  ap_composition_name(out, source_name(change));
+  if (change->source_is_plain) {
+    ap_composition_add(out, " FROM ");
+    ap_composition_piece(out, change->spec->from);
+  } else {
+    ap_composition_add(out, " FROM (SELECT *, true AS " SOURCE_MARK " FROM ");
+    ap_composition_piece(out, change->spec->from);
+    ap_composition_add(out, ") AS ");
+    ap_composition_name(out, source_name(change));
+  }
   ap_composition_add(out, join_of(change));
   add_target(change);
   add_on(change);
@@ -385,6 +436,7 @@ ap_status ap_change_compose_matches(struct ap_change *change, ap_error *err) {
   struct ap_composition *out = &change->composition;
   if (change->spec->with.size > 0) ap_composition_piece(out, change->spec->with);
   if (change->run->statement->kind == AP_STATEMENT_MERGE) {
+    AP_TRY(plan_source(change, err));
     compose_merge(change);
   } else {
     compose_simple(change);
