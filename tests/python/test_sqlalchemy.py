@@ -238,6 +238,21 @@ def test_transactions(engine: sa.Engine) -> None:
     assert seen() == [8, 8]
 
 
+def test_changes_of_tables_with_a_schema(engine: sa.Engine) -> None:
+    """SQLAlchemy calls their columns by the whole name: h.b.t.n."""
+    t = sa.Table("t", sa.MetaData(schema="h.b"), sa.Column("n", sa.Integer))
+    t.create(engine)
+    with engine.begin() as connection:
+        connection.execute(t.insert(), [{"n": 1}, {"n": 2}, {"n": 3}])
+        connection.execute(t.update().where(t.c.n == 2).values(n=t.c.n * 10))
+        connection.execute(t.delete().where(t.c.n == 1))
+        assert sorted(connection.scalars(sa.select(t.c.n))) == [3, 20]
+    with orm.Session(engine) as session:
+        session.execute(sa.delete(t).where(t.c.n.in_([3, 4])))
+        session.commit()
+        assert session.scalars(sa.select(t.c.n)).all() == [20]
+
+
 def test_autocommit(engine: sa.Engine) -> None:
     t, u = (sa.Table(name, sa.MetaData(), sa.Column("n", sa.Integer)) for name in "tu")
     at_once = engine.execution_options(isolation_level="AUTOCOMMIT")
