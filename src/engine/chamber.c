@@ -108,6 +108,16 @@ static ap_status limit_scratch(struct ap_chamber *chamber, ap_error *err) {
   return ap_chamber_run(chamber, sql, NULL, err);
 }
 
+/* The engine's allocator keeps what was freed for the next who asks; of a small budget less. */
+static ap_status limit_retained(struct ap_chamber *chamber, ap_error *err) {
+  int64_t bytes = chamber->engine->options.memory_bytes / 64;
+  char sql[64];
+  if (bytes < AP_MIB) bytes = AP_MIB;
+  if (bytes > 128 * AP_MIB) bytes = 128 * AP_MIB; /* the engine's own choice */
+  snprintf(sql, sizeof sql, "SET allocator_flush_threshold = '%lldB'", (long long)bytes);
+  return ap_chamber_run(chamber, sql, NULL, err);
+}
+
 /* With more partitions than this in one write some of them get several cells; it stays well below
  * the 1,024 files that a process may usually have open. */
 #define PARTITION_FILES_OPEN "512"
@@ -129,6 +139,7 @@ static ap_status open_database(struct ap_chamber *chamber, ap_error *err) {
     return AP_FAIL_MEMORY(err);
   }
   AP_TRY(limit_scratch(chamber, err));
+  AP_TRY(limit_retained(chamber, err));
   /* No name of a hive or box begins with '_', so that nothing of theirs is ever found here. */
   return ap_chamber_run(chamber,
                         "SET TimeZone = 'UTC';"

@@ -103,6 +103,7 @@ struct ap_engine {
   struct ap_chamber *chambers[AP_CHAMBERS_MAX]; /* of the slots; NULL: not open */
   int64_t measured_us;                          /* when memory was; guarded by mutex, as is */
   int64_t mean_hold_us;                         /* how long chambers are held on average */
+  int64_t trimmed_us;                           /* when memory was given back to the machine */
   uint64_t session_number_last;
   uint64_t chamber_number_next;
   struct ap_thread *alarm_thread; /* NULL until the first deadline */

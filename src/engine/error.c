@@ -108,10 +108,18 @@ static ap_status fail_memory(struct ap_chamber *chamber, const char *message, ap
     while (size > 0 && strchr(". \n", message[size - 1]) != NULL) size--;
     return fail_scratch(chamber, message, size, err);
   }
+  long long mib = (long long)(chamber->limit_bytes / AP_MIB);
   (void)AP_FAIL(err, AP_MEMORY_EXCEEDED,
-                "the statement needs more than its %lld MiB of memory: %.*s",
-                (long long)(chamber->limit_bytes / AP_MIB), size, message);
-  ap_error_hint(err, "ask for less at once, or give the bees more memory");
+                "the statement needs more than its %lld MiB of memory on bee-%u: %.*s", mib,
+                chamber->slot % chamber->engine->options.bees, size, message);
+  if (chamber->wish.memory_max_bytes > 0) {
+    ap_error_hint(err,
+                  "ask for less at once, or SET memory_limit higher than the session's %lld "
+                  "MiB",
+                  (long long)(chamber->wish.memory_max_bytes / AP_MIB));
+  } else {
+    ap_error_hint(err, "ask for less at once, or give the bees more memory");
+  }
   return AP_MEMORY_EXCEEDED;
 }
 

@@ -11,13 +11,15 @@
 
 #include "base/assert.h"
 #include "base/status.h"
+#include "port/machine.h"
 
 #include <stdio.h>
 
 enum {
-  POLL_MS = 20,                /* between two questions to one who waits whether to stop */
-  VISIT_WAIT_MS = 1000,        /* visits are short; whoever waits for their end is woken */
-  MEASURE_INTERVAL_US = 100000 /* figures of memory are this old at most */
+  POLL_MS = 20,                 /* between two questions to one who waits whether to stop */
+  VISIT_WAIT_MS = 1000,         /* visits are short; whoever waits for their end is woken */
+  MEASURE_INTERVAL_US = 100000, /* figures of memory are this old at most */
+  TRIM_INTERVAL_US = 500000,    /* between two times that memory is given back */
 };
 
 static int64_t now_us(const struct ap_engine *engine) {
@@ -462,6 +464,29 @@ static void note_hold(struct ap_engine *engine, int64_t held_us) {
   engine->mean_hold_us += (held_us - engine->mean_hold_us) / 8;
 }
 
+/* Where the process holds nearly all that the engine may use, what the engine has freed and its
+ * allocator keeps goes back to the machine, now and then: to set the limit does that. */
+static void trim_memory(struct ap_chamber *chamber) {
+  struct ap_engine *engine = chamber->engine;
+  if (chamber->broken) return;
+  if (ap_machine_own_bytes() < engine->options.memory_bytes / 4 * 3) return;
+  int64_t now = now_us(engine);
+  lock(engine);
+  bool due = engine->trimmed_us == 0 || now - engine->trimmed_us >= TRIM_INTERVAL_US;
+  if (due) engine->trimmed_us = now;
+  int64_t limit_bytes = chamber->limit_bytes;
+  bool mine = due && ap_admission_visit(&engine->admission, chamber->slot);
+  unlock(engine);
+  if (!mine) return;
+  char sql[64];
+  snprintf(sql, sizeof sql, "SET memory_limit = '%lldB'", (long long)limit_bytes);
+  (void)!run_setting(chamber->connection, sql);
+  lock(engine);
+  ap_admission_visited(&engine->admission, chamber->slot, true);
+  wake_next(engine);
+  unlock(engine);
+}
+
 void ap_chamber_release(struct ap_chamber *chamber) {
   if (!chamber) return;
   struct ap_engine *engine = chamber->engine;
@@ -474,6 +499,7 @@ void ap_chamber_release(struct ap_chamber *chamber) {
     release_spare(chamber);
     return;
   }
+  trim_memory(chamber);
   lock(engine);
   uint32_t index = chamber->slot;
   while (engine->admission.slots[index].visited) {

@@ -206,6 +206,7 @@ static ap_status ask_engine(struct ap_query_run *run, struct ap_explanation *exp
   ap_buffer_init(&json, ap_node_env(run->node)->allocator);
   int64_t since = ap_clock_monotonic_us(ap_node_env(run->node)->clock);
   struct ap_text text = ap_query_run_text(run);
+  if (explanation->analyze) ap_chamber_get_usage(run->chamber, &explanation->granted);
   ap_status status =
       explanation->analyze
           ? ap_chamber_profile(run->chamber, text, run->parameters, run->parameter_count,
@@ -340,6 +341,8 @@ static void write_json(struct ap_buffer *out, const struct ap_explanation *expla
     ap_json_name(&writer, AP_TEXT("totals"));
     ap_json_begin_object(&writer);
     ap_json_member_i64(&writer, "rows", explanation->rows);
+    ap_json_member_i64(&writer, "bees_granted", explanation->granted.bees);
+    ap_json_member_i64(&writer, "memory_granted_bytes", explanation->granted.budget_bytes);
     member_known(&writer, "peak_memory_bytes", explanation->root.peak_memory_bytes);
     member_known(&writer, "spill_bytes", explanation->root.spill_bytes);
     ap_json_end_object(&writer);

@@ -231,7 +231,13 @@ void ap_explanation_write_text(struct ap_buffer *out, const struct ap_explanatio
   ap_buffer_append_format(out, "%" PRIu32 " %s, ", explanation->facts.bees,
                           explanation->facts.bees == 1 ? "bee" : "bees");
   append_bytes(out, (double)explanation->facts.memory_bytes);
-  ap_buffer_append_string(out, " of memory\n");
+  ap_buffer_append_string(out, " of memory");
+  if (explanation->granted.bees > 0) {
+    ap_buffer_append_format(out, "; granted: %" PRIu32 " %s, ", explanation->granted.bees,
+                            explanation->granted.bees == 1 ? "bee" : "bees");
+    append_bytes(out, (double)explanation->granted.budget_bytes);
+  }
+  ap_buffer_append_string(out, "\n");
   if (explanation->change != NULL) ap_explained_change_write_text(out, explanation->change);
   if (explanation->run == NULL) return;
   for (uint32_t i = 0; i < explanation->frame_count; ++i) {

@@ -74,6 +74,7 @@ struct ap_explanation {
   struct ap_explained_frame *frames;
   uint32_t frame_count;
   struct ap_explained_operator root; /* its children are the plan */
+  struct ap_chamber_usage granted;   /* to the run: bees and budget */
   int64_t rows;                      /* of the answer */
   int64_t execute_us;
 };

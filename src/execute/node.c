@@ -33,6 +33,7 @@ struct ap_node {
   uint32_t bees;
   int64_t memory_bytes;
   int64_t cache_memory_bytes; /* of it, for making decoded copies */
+  int64_t own_bytes; /* of it, what the process held before; 0: the memory was given by the user */
   int64_t scratch_bytes;
   struct ap_mutex *lock;
   struct frame_slot *slots; /* guarded by lock */
@@ -40,13 +41,17 @@ struct ap_node {
   uint64_t use_clock;
 };
 
-/* What the process needs beside what the engine counts: the program itself, metadata, stacks, and
- * texts and results on their way out; see docs/python.md. An eighth of the memory, 48 MiB
- * at least, but never above a quarter. */
-static int64_t reserve_bytes(int64_t memory_bytes) {
+/* What the process needs beside what the engine counts: metadata, stacks, and texts and results on
+ * their way out; see docs/python.md. An eighth of the memory, 48 MiB at least; and what the process
+ * holds already of the machine's memory (own_bytes). Never above a quarter, or what leaves as much
+ * as that beside what it holds; the engine keeps an eighth in any case. */
+static int64_t reserve_bytes(int64_t memory_bytes, int64_t own_bytes) {
   int64_t reserve = memory_bytes / 8;
   if (reserve < 48 * AP_MIB) reserve = 48 * AP_MIB;
-  return reserve < memory_bytes / 4 ? reserve : memory_bytes / 4;
+  int64_t most = memory_bytes / 4;
+  if (most < own_bytes + 24 * AP_MIB) most = own_bytes + 24 * AP_MIB;
+  if (most > memory_bytes - memory_bytes / 8) most = memory_bytes - memory_bytes / 8;
+  return reserve + own_bytes < most ? reserve + own_bytes : most;
 }
 
 static ap_status open_engine(struct ap_node *node, ap_error *err) {
@@ -68,7 +73,7 @@ static ap_status open_engine(struct ap_node *node, ap_error *err) {
   const struct ap_engine_options options = {
       .chambers_max = AP_CHAMBERS_MAX,
       .bees = node->bees,
-      .memory_bytes = rest - reserve_bytes(rest),
+      .memory_bytes = rest - reserve_bytes(rest, node->own_bytes),
       .scratch_folder = node->scratch,
       .scratch_bytes = node->scratch_bytes,
   };
@@ -88,6 +93,7 @@ static void size_node(struct ap_node *node, const struct ap_node_options *option
   node->bees = options->bees != 0 ? options->bees : machine.cores;
   node->memory_bytes = options->memory_bytes != 0 ? options->memory_bytes : machine.memory_bytes;
   node->scratch_bytes = options->scratch_bytes;
+  if (options->memory_bytes == 0) node->own_bytes = ap_machine_own_bytes();
   AP_ASSERT(node->bees > 0);
   AP_ASSERT(node->memory_bytes > 0);
 }

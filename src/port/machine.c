@@ -153,6 +153,29 @@ void ap_machine_apply_control_groups(const char *root, struct ap_machine *io_mac
   ap_buffer_deinit(&buffer);
 }
 
+/* /proc/self/statm: pages of addresses, in memory, of these in files. */
+int64_t ap_machine_own_bytes(void) {
+  enum { RESIDENT = 1, SHARED = 2, FIELDS = 3 };
+  struct ap_buffer buffer;
+  int64_t fields[FIELDS] = {0};
+  int64_t bytes = 0;
+  ap_buffer_init(&buffer, ap_allocator_system());
+  bool ok = read_file("/proc/self/statm", &buffer);
+  struct ap_text rest = ap_buffer_text(&buffer);
+  for (int i = 0; ok && i < FIELDS; i++) {
+    size_t size = 0;
+    while (size < rest.size && rest.data[size] != ' ') size++;
+    ok = ap_text_parse_i64((struct ap_text){rest.data, size}, &fields[i]) && size < rest.size;
+    rest = (struct ap_text){rest.data + size + ok, rest.size - size - ok};
+  }
+  ap_buffer_deinit(&buffer);
+  if (!ok || fields[RESIDENT] < fields[SHARED]) return 0;
+  if (__builtin_mul_overflow(fields[RESIDENT] - fields[SHARED], sysconf(_SC_PAGESIZE), &bytes)) {
+    return 0;
+  }
+  return bytes;
+}
+
 void ap_machine_detect(struct ap_machine *out_machine) {
   out_machine->cores = count_cores();
   out_machine->memory_bytes = physical_memory();

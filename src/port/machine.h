@@ -13,6 +13,9 @@ struct ap_machine {
   int64_t memory_bytes; /* min(physical, cgroup limit); never above physical */
 };
 
+/* What this process holds of memory that is in no file; 0 where nobody tells. */
+int64_t ap_machine_own_bytes(void);
+
 void ap_machine_detect(struct ap_machine *out_machine);
 
 /* Lower io_machine to what the control groups of this process allow, as they show in proc and sys

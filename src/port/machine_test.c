@@ -118,6 +118,19 @@ static void test_this_machine(void **state) {
   assert_true(machine.memory_bytes > 16 * AP_MIB && machine.memory_bytes <= physical);
 }
 
+static void test_own_memory(void **state) {
+  (void)state;
+  enum { BYTES = 32 * 1024 * 1024 };
+  int64_t before = ap_machine_own_bytes();
+  assert_true(before > 0);
+  char *memory = malloc(BYTES);
+  assert_non_null(memory);
+  memset(memory, 7, BYTES);
+  int64_t with = ap_machine_own_bytes();
+  assert_in_range(with - before, BYTES / 2, 2 * BYTES + 64 * 1024 * 1024);
+  free(memory);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_no_control_groups, set_up, tear_down),
@@ -128,6 +141,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_hybrid, set_up, tear_down),
       cmocka_unit_test_setup_teardown(test_nonsense_sets_no_limit, set_up, tear_down),
       cmocka_unit_test(test_this_machine),
+      cmocka_unit_test(test_own_memory),
   };
   return AP_RUN_TESTS(tests);
 }

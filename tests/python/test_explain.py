@@ -103,6 +103,25 @@ def test_analyze_counts_what_the_query_did(sales: apiary.Apiary) -> None:
     assert any("region" in one["detail"] for one in found)
 
 
+def test_analyze_tells_what_was_granted_and_what_it_took(sales: apiary.Apiary) -> None:
+    sales.sql("SET memory_limit = '100MiB'; SET threads = 1")
+    many = (
+        "SELECT count(*) FROM (SELECT i % 3000000 AS k, count(*) AS n, min(i) AS m "
+        "FROM range(6000000) AS r(i) GROUP BY k)"
+    )
+    totals = explained(sales, many, True)["totals"]
+    assert totals["bees_granted"] == 1
+    assert totals["memory_granted_bytes"] == 100 << 20
+    assert totals["peak_memory_bytes"] > 50 << 20  # the engine counts what it is about to evict
+    assert totals["spill_bytes"] > 0
+    lines = [line for (line,) in sales.sql("EXPLAIN ANALYZE " + many).fetchall()]
+    assert lines[1].endswith("; granted: 1 bee, 104.9 MB")
+    assert "peak memory" in lines[-1] and ", spilled " in lines[-1]
+    assert not lines[-1].endswith("spilled 0 bytes")
+    plain = [line for (line,) in sales.sql("EXPLAIN " + many).fetchall()]
+    assert "granted" not in plain[1]
+
+
 def test_the_cells_kept_are_those_that_are_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:

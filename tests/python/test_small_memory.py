@@ -98,11 +98,13 @@ def run_in(limit_mib: int, scale: str, tmp_path: Path, strict: bool) -> memory_g
     return outcome
 
 
+@pytest.mark.timeout(3900 if SOAK else 300)
 def test_everything_finishes(tmp_path: Path) -> None:
     outcome = run_in(*((512, "1") if SOAK else (256, "0.1")), tmp_path, strict=True)
     assert outcome.peak_rss_bytes <= (512 if SOAK else 256) * MIB
 
 
 @pytest.mark.skipif(not SOAK, reason="AP_SOAK=1 runs scale 1 in 256 MiB")
+@pytest.mark.timeout(3900)
 def test_it_finishes_or_fails_alone(tmp_path: Path) -> None:
     run_in(256, "1", tmp_path, strict=False)

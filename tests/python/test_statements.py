@@ -103,8 +103,11 @@ def test_memory_and_threads_of_a_session(tmp_path: Path) -> None:
         assert settings(ap) == ("100.0 MiB", 1)
         # What is too much for it is so for no other session.
         wide = "SELECT len(list(i)) FROM range(10000000) AS r(i)"
-        with pytest.raises(apiary.MemoryExceeded, match="100 MiB"):
+        with pytest.raises(apiary.MemoryExceeded, match="100 MiB") as caught:
             rows(ap, wide)
+        assert "SET memory_limit higher than the session's 100 MiB" in caught.value.hint
+        assert caught.value.bee in {"bee-0", "bee-1"}
+        assert caught.value.budget == 100 << 20
         other = ap._core.session()
         pa.RecordBatchReader.from_stream(other.query(wide, (), 0, None)).read_all()
         # It spills: the answer is the same.

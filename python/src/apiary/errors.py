@@ -271,6 +271,8 @@ def from_status(
     error.origin = origin
     if isinstance(error, MemoryExceeded):
         error.budget = _size("needs more than its " + _SIZE, message)
+        bee = re.search(r" of memory on (bee-[0-9]+): ", message)
+        error.bee = bee.group(1) if bee else None
         error.requested = _size("(?:block of size|allocate data of size) " + _SIZE, message)
     return error
 
