@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct fixture {
@@ -123,12 +124,12 @@ static void test_own_memory(void **state) {
   enum { BYTES = 32 * 1024 * 1024 };
   int64_t before = ap_machine_own_bytes();
   assert_true(before > 0);
-  char *memory = malloc(BYTES);
+  char *memory = ap_allocate(ap_allocator_system(), BYTES);
   assert_non_null(memory);
   memset(memory, 7, BYTES);
   int64_t with = ap_machine_own_bytes();
   assert_in_range(with - before, BYTES / 2, 2 * BYTES + 64 * 1024 * 1024);
-  free(memory);
+  ap_free(ap_allocator_system(), memory);
 }
 
 int main(void) {
