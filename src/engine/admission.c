@@ -79,18 +79,31 @@ static bool is_inner(const struct ap_admission *admission, const struct ap_ticke
 struct census {
   uint32_t open;
   uint32_t working;
+  uint32_t short_working; /* of them, those not known to be large */
   uint32_t held;
-  bool changing; /* a chamber or memory comes back soon by itself */
+  bool changing;       /* a chamber or memory comes back soon by itself */
+  uint64_t large_turn; /* of the first large work that waits for a bee; UINT64_MAX: none does */
 };
 
+/* Chambers that a work may not be the one to take. */
+static uint32_t kept(const struct ap_admission *admission, const struct ap_ticket *ticket) {
+  return ticket->work == AP_WORK_QUERY && admission->chambers_max > 1 ? 1 : 0;
+}
+
 static struct census count(const struct ap_admission *admission) {
-  struct census census = {0};
+  struct census census = {.large_turn = UINT64_MAX};
   for (uint32_t i = 0; i < admission->chambers_max; i++) {
     const struct ap_slot *slot = &admission->slots[i];
     census.open += is_open(slot);
     census.working += works(slot);
+    census.short_working += works(slot) && !slot->large;
     census.held += is_held(slot);
     census.changing |= slot->visited || slot->state == AP_SLOT_CLOSING;
+  }
+  for (const struct ap_ticket *ticket = admission->tickets; ticket; ticket = ticket->next) {
+    if (!ticket->large || ticket->turn >= census.large_turn) continue;
+    if (census.held >= admission->chambers_max - kept(admission, ticket)) continue;
+    census.large_turn = ticket->turn;
   }
   return census;
 }
@@ -145,26 +158,34 @@ static struct ap_step open_another(const struct ap_admission *admission, uint32_
   return step;
 }
 
-/* What would come next for this request if nobody else waited. */
-static struct ap_step choose(const struct ap_admission *admission, const struct ap_ticket *ticket) {
+/* Whether there is a bee: short works have some of their own, and while a large one waits that came
+ * before them, only those. */
+static bool has_bee(const struct ap_admission *admission, const struct ap_ticket *ticket,
+                    const struct census *census) {
+  if (ticket->large) return census->working < admission->bees;
+  if (census->working >= admission->bees + admission->express) return false;
+  return ticket->turn <= census->large_turn || census->short_working < admission->express;
+}
+
+/* What would come next for this request if none but large works waited. */
+static struct ap_step choose(const struct ap_admission *admission, const struct ap_ticket *ticket,
+                             const struct census *census) {
   struct ap_step wait = {.kind = AP_STEP_WAIT};
-  struct census census = count(admission);
-  uint32_t most = admission->bees + (ticket->large ? 0 : admission->express);
-  if (census.working >= most && !is_inner(admission, ticket)) return wait;
-  uint32_t kept = ticket->work == AP_WORK_QUERY && admission->chambers_max > 1 ? 1 : 0;
-  if (census.held >= admission->chambers_max - kept) return wait;
+  if (!has_bee(admission, ticket, census) && !is_inner(admission, ticket)) return wait;
+  if (census->held >= admission->chambers_max - kept(admission, ticket)) return wait;
   for (uint32_t i = 0; i < admission->chambers_max; i++) {
     if (admission->slots[i].state != AP_SLOT_IDLE) continue;
     return (struct ap_step){.kind = AP_STEP_TAKE, .slot = i};
   }
-  return census.changing ? wait : open_another(admission, census.open);
+  return census->changing ? wait : open_another(admission, census->open);
 }
 
 struct ap_ticket *ap_admission_first(const struct ap_admission *admission) {
   struct ap_ticket *first = NULL;
+  struct census census = count(admission);
   for (struct ap_ticket *ticket = admission->tickets; ticket; ticket = ticket->next) {
     if (first && ticket->turn >= first->turn) continue;
-    if (choose(admission, ticket).kind != AP_STEP_WAIT) first = ticket;
+    if (choose(admission, ticket, &census).kind != AP_STEP_WAIT) first = ticket;
   }
   return first;
 }
@@ -175,7 +196,8 @@ bool ap_admission_enter(struct ap_admission *admission, struct ap_ticket *ticket
   AP_ASSERT(!ticket->entered);
   if (admission->waiting_count >= AP_QUEUE_MAX) return false;
   uint64_t served = ticket->session ? ticket->session->served : 0;
-  ticket->turn = served != 0 ? served : admission->servings;
+  if (!ticket->large) ticket->turn = served != 0 ? served : admission->servings;
+  if (ticket->session && ticket->session->urgent) ticket->turn = 0;
   ticket->entered = true;
   ticket->next = NULL;
   ticket->previous = admission->tickets_last;
@@ -209,6 +231,8 @@ void ap_admission_leave(struct ap_admission *admission, struct ap_ticket *ticket
 static void serve(struct ap_admission *admission, struct ap_ticket *ticket, struct ap_slot *slot) {
   ap_admission_leave(admission, ticket);
   slot->session = ticket->session ? ticket->session->id : 0;
+  slot->turn = ticket->turn;
+  slot->large = ticket->large;
   slot->bees = 1;
   slot->stubborn = false;
   admission->servings++;
@@ -233,7 +257,8 @@ struct ap_step ap_admission_next(struct ap_admission *admission, struct ap_ticke
   if (admission->waiting_count > 1 && ap_admission_first(admission) != ticket) {
     return (struct ap_step){.kind = AP_STEP_WAIT};
   }
-  struct ap_step step = choose(admission, ticket);
+  struct census census = count(admission);
+  struct ap_step step = choose(admission, ticket, &census);
   struct ap_slot *slot = &admission->slots[step.slot];
   switch (step.kind) {
     case AP_STEP_TAKE:
@@ -316,6 +341,7 @@ struct ap_step ap_admission_claim(struct ap_admission *admission, uint32_t asker
   int64_t most = want < free_bytes ? want : free_bytes;
   if (wish->memory_max_bytes == 0 && most < slot->limit_bytes) most = slot->limit_bytes;
   slot->bees = bees;
+  slot->large = true;
   if (slot->limit_bytes < most) slot->limit_bytes = most;
   slot->visited = true; /* by its holder, who sets it up */
   AP_ASSERT(granted(admission) <= admission->memory_bytes);

@@ -9,8 +9,9 @@
  *     memory_bytes; a limit that is being lowered counts in full until that has happened.
  *   - A request that came later is not served before one of another session that waits for the same
  *     and was served longer ago. Requests of one session take turns with those of the others.
- *   - No more than `bees` large works run at once, `express` short ones beside them. Result streams
- *     whose client is away hold memory and no bee.
+ *   - No more than `bees` large works run at once, `express` short ones beside them. A large work
+ *     that waits keeps bees from short ones that came later. Result streams whose client is away
+ *     hold memory and no bee.
  *   - One chamber is for works that end by themselves, never for streams: with every other chamber
  *     held by open streams, a write goes through still.
  */
@@ -26,6 +27,7 @@
 struct ap_admission_session {
   uint64_t id;     /* 0: nobody in particular */
   uint64_t served; /* when it was served last, on the pool's count of servings; 0: never */
+  bool urgent;     /* others wait for what it does: it is served first */
 };
 
 enum ap_work {
@@ -49,8 +51,10 @@ struct ap_slot {
   enum ap_slot_state state;
   bool visited;  /* somebody besides the holder works on its limit */
   bool stubborn; /* would not give memory back while in this use */
+  bool large;    /* has a bee of its own */
   uint32_t bees; /* of a busy one */
   uint64_t session;
+  uint64_t turn;        /* that its holder was served in */
   int64_t limit_bytes;  /* what it may use; the larger one while that changes */
   int64_t wanted_bytes; /* while visited: what the limit becomes */
 };
@@ -76,9 +80,9 @@ struct ap_ticket {
   struct ap_ticket *previous;
   struct ap_admission_session *session; /* may be NULL */
   enum ap_work work;
-  bool large; /* known to need a bee of its own */
+  bool large; /* known to need a bee of its own: it has yielded, and keeps the turn it had */
   bool entered;
-  uint64_t turn; /* the lowest is served first */
+  uint64_t turn; /* the lowest is served first; set on entering, of a large one before */
   void *waiter;  /* the asker's own */
 };
 

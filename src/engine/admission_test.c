@@ -177,6 +177,76 @@ static void sessions_take_turns(void **state) {
   }
 }
 
+static void who_holds_others_up_is_served_first(void **state) {
+  (void)state;
+  struct scene scene;
+  struct ap_ticket tickets[4];
+  open_scene(&scene, 1, 2, 256);
+  uint32_t slot = ask(&scene, &tickets[0], 0, AP_WORK_WRITE);
+  for (uint32_t i = 1; i < 4; i++) {
+    scene.sessions[i].urgent = i == 3;
+    ask(&scene, &tickets[i], i, AP_WORK_WRITE);
+  }
+  ap_admission_release(&scene.pool, slot, false);
+  assert_ptr_equal(ap_admission_first(&scene.pool), &tickets[3]);
+}
+
+/* ---- shares ---------------------------------------------------------------------------------- */
+
+enum { LARGE_SESSIONS = 2, SESSIONS = 8, SERVINGS = 2000 };
+
+/* A session that asks again as soon as it is done. */
+struct client {
+  struct ap_ticket ticket;
+  uint32_t slot; /* AP_CHAMBERS_MAX: it waits */
+  bool settled;
+  uint32_t done;
+};
+
+static void go_on(struct scene *scene, struct client *client, bool large) {
+  if (client->slot == AP_CHAMBERS_MAX) client->slot = proceed(scene, &client->ticket);
+  if (client->slot == AP_CHAMBERS_MAX || client->settled || !large) return;
+  const struct ap_wish wish = {.may_yield = !client->ticket.large};
+  client->settled = claim(scene, client->slot, &wish).kind == AP_STEP_GRANT;
+  if (client->settled) return;
+  client->ticket.turn = scene->pool.slots[client->slot].turn;
+  client->ticket.large = true;
+  ap_admission_release(&scene->pool, client->slot, false);
+  assert_true(ap_admission_enter(&scene->pool, &client->ticket));
+  client->slot = proceed(scene, &client->ticket);
+}
+
+/* Of two sessions with large works and six with short ones each does about as many as another. */
+static void sessions_get_equal_shares(void **state) {
+  (void)state;
+  struct scene scene;
+  struct client clients[SESSIONS] = {0};
+  struct ap_seeded_random random;
+  ap_seeded_random_init(&random, ap_test_seed("sessions_get_equal_shares"));
+  open_scene(&scene, 2, 64, 1024);
+  for (uint32_t i = 0; i < SESSIONS; i++) {
+    clients[i].slot = ask(&scene, &clients[i].ticket, i, AP_WORK_QUERY);
+  }
+  for (uint32_t served = 0; served < SERVINGS;) {
+    for (uint32_t i = 0; i < SESSIONS; i++) go_on(&scene, &clients[i], i < LARGE_SESSIONS);
+    uint32_t at = (uint32_t)ap_random_below(&random.base, SESSIONS);
+    struct client *client = &clients[at];
+    if (client->slot == AP_CHAMBERS_MAX) continue;
+    ap_admission_release(&scene.pool, client->slot, false);
+    client->done++;
+    client->settled = false;
+    client->slot = ask(&scene, &client->ticket, at, AP_WORK_QUERY);
+    served++;
+  }
+  uint32_t least = UINT32_MAX;
+  uint32_t most = 0;
+  for (uint32_t i = 0; i < SESSIONS; i++) {
+    if (clients[i].done < least) least = clients[i].done;
+    if (clients[i].done > most) most = clients[i].done;
+  }
+  assert_true(2 * least > most);
+}
+
 /* Every chamber that streams may hold is held by one that nobody reads; writes go on. */
 static void unread_streams_stop_no_write(void **state) {
   (void)state;
@@ -388,6 +458,8 @@ int main(void) {
       cmocka_unit_test(memory_that_is_in_use_stays),
       cmocka_unit_test(short_works_pass_large_ones_queue),
       cmocka_unit_test(sessions_take_turns),
+      cmocka_unit_test(who_holds_others_up_is_served_first),
+      cmocka_unit_test(sessions_get_equal_shares),
       cmocka_unit_test(unread_streams_stop_no_write),
       cmocka_unit_test(the_queue_is_bounded),
       cmocka_unit_test(temperature_follows_the_formula),

@@ -321,9 +321,14 @@ static ap_status open_slot(struct ap_engine *engine, const struct ap_step *step,
   return status;
 }
 
+/* yielded: the turn of the chamber that a large work gave back; NULL: it is not known to be one. */
 static ap_status admit(struct ap_engine *engine, const struct ap_chamber_request *request,
-                       bool large, struct ap_chamber **out_chamber, ap_error *err) {
-  struct ap_ticket ticket = {.session = request->session, .work = request->work, .large = large};
+                       const uint64_t *yielded, struct ap_chamber **out_chamber, ap_error *err) {
+  struct ap_ticket ticket = {.session = request->session, .work = request->work};
+  if (yielded) {
+    ticket.large = true;
+    ticket.turn = *yielded;
+  }
   struct waiting waiting = {.engine = engine,
                             .request = request,
                             .until_us = now_us(engine) + request->timeout_ms * 1000};
@@ -355,7 +360,7 @@ static ap_status admit(struct ap_engine *engine, const struct ap_chamber_request
 
 ap_status ap_chamber_admit(struct ap_engine *engine, const struct ap_chamber_request *request,
                            struct ap_chamber **out_chamber, ap_error *err) {
-  return admit(engine, request, false, out_chamber, err);
+  return admit(engine, request, NULL, out_chamber, err);
 }
 
 /* ---- claims ---------------------------------------------------------------------------------- */
@@ -402,9 +407,10 @@ ap_status ap_chamber_claim(struct ap_chamber **io_chamber, const struct ap_chamb
   if (chamber->spare) return AP_OK;
   struct ap_step step = negotiate(chamber, &wish);
   if (step.kind == AP_STEP_YIELD) {
+    uint64_t turn = engine->admission.slots[chamber->slot].turn; /* its holder's alone */
     *io_chamber = NULL;
     ap_chamber_release(chamber);
-    AP_TRY(admit(engine, request, true, io_chamber, err));
+    AP_TRY(admit(engine, request, &turn, io_chamber, err));
     chamber = *io_chamber;
     wish.may_yield = false;
     step = negotiate(chamber, &wish);

@@ -404,10 +404,12 @@ ap_status ap_change_run(struct ap_statement_run *run, ap_change_told told, void 
     status = run_attempt(run, &turn, told, context, &took_us, err);
     if (status != AP_CONFLICT || attempts == AP_CHANGE_ATTEMPTS_MAX) break;
     if (ap_turns_lose(turns, &turn)) took_us = 0; /* whom it lost to lines up behind it */
+    run->session->account.turn.urgent = true;     /* as others do */
     status = ap_change_wait(run, attempts, took_us, err);
     if (status != AP_OK) break;
   }
   ap_turns_leave(turns, &turn);
+  run->session->account.turn.urgent = false;
   return status;
 }
 
