@@ -31,6 +31,7 @@ struct crew {
   const struct piece *pieces;
   size_t count;
   char *memory;
+  bool is_there;
   atomic_size_t next;
 };
 
@@ -105,11 +106,11 @@ static void gather(const struct ap_shelf_job *job, char *memory) {
   }
 }
 
-static void do_piece(const struct piece *piece, char *memory) {
+static void do_piece(const struct piece *piece, char *memory, bool is_there) {
   const struct ap_shelf_job *job = piece->job;
   char *target = memory + job->target;
   int64_t from = piece->from;
-  make_there(target + from, piece->to - from);
+  if (!is_there) make_there(target + from, piece->to - from);
   if (from < job->lead) {
     int64_t end = job->lead < piece->to ? job->lead : piece->to;
     memset(target + from, 0, (size_t)(end - from));
@@ -135,7 +136,7 @@ static void work(void *context) {
     /* Pieces share nothing; joining the threads orders their writes before the caller's reads. */
     size_t index = atomic_fetch_add_explicit(&crew->next, 1, memory_order_relaxed);
     if (index >= crew->count) return;
-    do_piece(&crew->pieces[index], crew->memory);
+    do_piece(&crew->pieces[index], crew->memory, crew->is_there);
   }
 }
 
@@ -159,13 +160,13 @@ static int64_t pieces_of(const struct ap_shelf_job *job, int64_t piece_bytes) {
 }
 
 ap_status ap_shelf_jobs_run(const struct ap_shelf_job *jobs, size_t count, char *memory,
-                            uint32_t threads, ap_error *err) {
+                            bool is_there, uint32_t threads, ap_error *err) {
   int64_t total = 0;
   for (size_t i = 0; i < count; i++) total += jobs[i].size + jobs[i].data_size;
   if (threads < 2 || total < ALONE_BYTES) {
     for (size_t i = 0; i < count; i++) {
       struct piece whole = {&jobs[i], 0, jobs[i].size};
-      do_piece(&whole, memory);
+      do_piece(&whole, memory, is_there);
     }
     return AP_OK;
   }
@@ -176,7 +177,7 @@ ap_status ap_shelf_jobs_run(const struct ap_shelf_job *jobs, size_t count, char 
   struct piece *pieces =
       ap_allocate_zeroed(ap_allocator_system(), piece_count, sizeof(struct piece));
   if (pieces == NULL) return AP_FAIL_MEMORY(err);
-  struct crew crew = {.pieces = pieces, .memory = memory};
+  struct crew crew = {.pieces = pieces, .memory = memory, .is_there = is_there};
   for (size_t i = 0; i < count; i++) {
     int64_t parts = pieces_of(&jobs[i], piece_bytes);
     for (int64_t part = 0; part < parts; part++) {

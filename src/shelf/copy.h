@@ -32,8 +32,9 @@ struct ap_shelf_job {
   int64_t data_size;
 };
 
-/* Do all jobs into memory, with up to `threads` threads. */
+/* Do all jobs into memory, with up to `threads` threads. is_there: its pages need not be made. */
 AP_MUST_CHECK ap_status ap_shelf_jobs_run(const struct ap_shelf_job *jobs, size_t count,
-                                          char *memory, uint32_t threads, ap_error *err);
+                                          char *memory, bool is_there, uint32_t threads,
+                                          ap_error *err);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { ATTEMPTS = 2, STALE_ANSWERS_MAX = 1024 };
+enum { ATTEMPTS = 2, STALE_ANSWERS_MAX = 1024, TOUCH_BYTES = 2 * 1024 * 1024 };
 
 struct ap_shelf_link {
   atomic_size_t references;
@@ -111,6 +111,7 @@ void ap_shelf_arena_release(struct ap_shelf_arena *arena) {
   ap_memory_unmap(arena->writable, arena->bytes);
   ap_memory_unmap((void *)(uintptr_t)arena->counters, arena->counter_bytes);
   ap_free(ap_allocator_system(), arena->guarded);
+  ap_free(ap_allocator_system(), arena->touched);
   ap_free(ap_allocator_system(), arena);
 }
 
@@ -283,6 +284,8 @@ static void adopt(struct ap_shelf_link *link) {
   if (link->arena != NULL) {
     link->arena->writable = NULL;
     link->arena->guarded_count = 0;
+    ap_free(ap_allocator_system(), link->arena->touched);
+    link->arena->touched = NULL;
   }
   if (link->socket < 0) disconnect(link);
 }
@@ -433,6 +436,24 @@ void ap_shelf_link_unguard(struct ap_shelf_link *link, struct ap_shelf_arena *ar
   lock(link);
   unguard(arena, whole_pages(extent));
   unlock(link);
+}
+
+bool ap_shelf_link_touch(struct ap_shelf_link *link, struct ap_shelf_arena *arena,
+                         struct ap_shelf_extent extent) {
+  lock(link);
+  if (arena->touched == NULL) {
+    size_t parts = (size_t)(arena->bytes / TOUCH_BYTES + 1);
+    arena->touched = ap_allocate_zeroed(ap_allocator_system(), parts, 1);
+  }
+  bool all = arena->touched != NULL;
+  for (int64_t at = extent.offset / TOUCH_BYTES;
+       arena->touched != NULL && at * TOUCH_BYTES < extent.offset + extent.size; at++) {
+    /* What is there in part counts as there: its other pages come one by one, once. */
+    all = all && arena->touched[at] != 0;
+    arena->touched[at] = 1;
+  }
+  unlock(link);
+  return all;
 }
 
 /* ---- objects that are held ------------------------------------------------------------------- */

@@ -26,6 +26,7 @@ struct ap_shelf_arena {
   int64_t counter_bytes;
   struct ap_shelf_extent *guarded; /* pages of `writable` that are read only; by the link's lock */
   size_t guarded_count;
+  uint8_t *touched; /* of each so many bytes of `writable`: written to by this process; or NULL */
 };
 
 /* An object that this process holds. The server counts it once; we count who holds it here. */
@@ -85,6 +86,11 @@ AP_MUST_CHECK ap_status ap_shelf_link_guard(struct ap_shelf_link *link,
                                             struct ap_shelf_extent extent, ap_error *err);
 void ap_shelf_link_unguard(struct ap_shelf_link *link, struct ap_shelf_arena *arena,
                            struct ap_shelf_extent extent);
+
+/* Did this process write to all of the extent before? From now on it did. The server may have taken
+ * pages back since; they come again when they are touched. */
+bool ap_shelf_link_touch(struct ap_shelf_link *link, struct ap_shelf_arena *arena,
+                         struct ap_shelf_extent extent);
 
 /* The object of a key or name, held once more. */
 AP_MUST_CHECK ap_status ap_shelf_link_hold(struct ap_shelf_link *link, const char *key,

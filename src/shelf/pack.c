@@ -163,10 +163,10 @@ ap_status ap_shelf_packer_add(struct ap_shelf_packer *packer, struct ArrowArray 
   return AP_OK;
 }
 
-ap_status ap_shelf_packer_copy(struct ap_shelf_packer *packer, void *memory, uint32_t threads,
-                               ap_error *err) {
+ap_status ap_shelf_packer_copy(struct ap_shelf_packer *packer, void *memory, bool is_there,
+                               uint32_t threads, ap_error *err) {
   struct ArrowArray *batches = packer->batches.items;
-  AP_TRY(ap_shelf_jobs_run(packer->jobs.items, packer->jobs.count, memory, threads, err));
+  AP_TRY(ap_shelf_jobs_run(packer->jobs.items, packer->jobs.count, memory, is_there, threads, err));
   if (packer->batches.count > 0) {
     ap_array_release(&packer->last);
     size_t last = packer->batches.count - 1;

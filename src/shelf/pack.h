@@ -31,10 +31,10 @@ AP_MUST_CHECK ap_status ap_shelf_packer_add(struct ap_shelf_packer *packer,
                                             struct ArrowArray *batch, ap_error *err);
 /* What the batches added since the last copy need; a multiple of 64. */
 int64_t ap_shelf_packer_extent_bytes(const struct ap_shelf_packer *packer);
-/* Fill the extent, which is the object's next, with up to `threads` threads. Memory that is not
- * there yet is made so first. */
+/* Fill the extent, which is the object's next, with up to `threads` threads. is_there: this process
+ * wrote to all its pages before; else they are made first, which is faster than one by one. */
 AP_MUST_CHECK ap_status ap_shelf_packer_copy(struct ap_shelf_packer *packer, void *memory,
-                                             uint32_t threads, ap_error *err);
+                                             bool is_there, uint32_t threads, ap_error *err);
 int64_t ap_shelf_packer_rows(const struct ap_shelf_packer *packer);
 int64_t ap_shelf_packer_extents(const struct ap_shelf_packer *packer); /* that were filled */
 /* Append the block to out. */

@@ -88,7 +88,7 @@ static void flush(struct world *world, struct ap_shelf_packer *packer, uint32_t 
   int64_t bytes = ap_shelf_packer_extent_bytes(packer);
   assert_true(world->extent_count < EXTENTS_MAX && world->used + bytes <= ARENA_BYTES);
   memset(world->arena + world->used, 0xa5, (size_t)bytes);
-  check_ok(ap_shelf_packer_copy(packer, world->arena + world->used, threads, &err), &err);
+  check_ok(ap_shelf_packer_copy(packer, world->arena + world->used, false, threads, &err), &err);
   world->extents[world->extent_count++] = (struct ap_shelf_extent){world->used, bytes};
   world->used += bytes;
 }

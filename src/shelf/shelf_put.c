@@ -142,7 +142,8 @@ static ap_status write_extent(ap_shelf *shelf, struct ap_shelf_draft *draft,
   if (block.size > (size_t)INT64_MAX - (size_t)bytes) return AP_FAIL_MEMORY(err);
   AP_TRY(ap_shelf_draft_grow(shelf, draft, bytes + (int64_t)block.size, false, name, err));
   char *memory = ap_shelf_draft_memory(draft);
-  AP_TRY(ap_shelf_packer_copy(packer, memory, shelf->copy_threads, err));
+  bool is_there = ap_shelf_link_touch(shelf->link, draft->arena, draft->last);
+  AP_TRY(ap_shelf_packer_copy(packer, memory, is_there, shelf->copy_threads, err));
   if (block.size > 0) memcpy(memory + bytes, block.data, block.size);
   return AP_OK;
 }
