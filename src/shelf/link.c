@@ -78,9 +78,15 @@ void ap_shelf_link_retain(struct ap_shelf_link *link) {
   atomic_fetch_add_explicit(&link->references, 1, memory_order_relaxed);
 }
 
-/* With the lock held, or by the last holder. */
+/* With the lock held, or by the last holder. A server that lives counts what is held by the
+ * connection: it is closed with the last array of its arena, not before. */
 static void disconnect(struct ap_shelf_link *link) {
-  ap_descriptor_close(link->socket);
+  if (link->arena != NULL) {
+    AP_ASSERT(link->arena->socket < 0);
+    link->arena->socket = link->socket;
+  } else {
+    ap_descriptor_close(link->socket);
+  }
   ap_shelf_arena_release(link->arena);
   link->socket = -1;
   link->arena = NULL;
@@ -107,6 +113,7 @@ void ap_shelf_link_disconnect(struct ap_shelf_link *link) {
 void ap_shelf_arena_release(struct ap_shelf_arena *arena) {
   if (arena == NULL) return;
   if (atomic_fetch_sub_explicit(&arena->references, 1, memory_order_acq_rel) > 1) return;
+  ap_descriptor_close(arena->socket);
   ap_memory_unmap(arena->readable, arena->bytes);
   ap_memory_unmap(arena->writable, arena->bytes);
   ap_memory_unmap((void *)(uintptr_t)arena->counters, arena->counter_bytes);
@@ -193,6 +200,7 @@ static ap_status connect_now(struct ap_shelf_link *link, ap_error *err) {
     return AP_FAIL_MEMORY(err);
   }
   atomic_init(&arena->references, 1);
+  arena->socket = -1;
   status = greet(link, socket, AP_SHELF_READER, arena, err);
   if (status != AP_OK) {
     ap_shelf_arena_release(arena);
@@ -276,10 +284,13 @@ void ap_shelf_link_before_fork(struct ap_shelf_link *link) {
 /* In the child: the parent's connection is not ours to use, and its writable mapping was not
  * inherited. */
 static void adopt(struct ap_shelf_link *link) {
-  ap_descriptor_close(link->socket);
-  link->socket = link->spare;
+  if (link->spare >= 0) {
+    ap_descriptor_close(link->socket);
+    link->socket = link->spare;
+    link->token = link->spare_token;
+  }
+  bool is_own = link->spare >= 0;
   link->spare = -1;
-  link->token = link->spare_token;
   link->process = ap_process_id();
   if (link->arena != NULL) {
     link->arena->writable = NULL;
@@ -287,7 +298,8 @@ static void adopt(struct ap_shelf_link *link) {
     ap_free(ap_allocator_system(), link->arena->touched);
     link->arena->touched = NULL;
   }
-  if (link->socket < 0) disconnect(link);
+  /* Kept open, the parent's at least outlives the parent. */
+  if (!is_own) disconnect(link);
 }
 
 void ap_shelf_link_after_fork(struct ap_shelf_link *link, bool is_child) {

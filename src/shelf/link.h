@@ -26,6 +26,7 @@ struct ap_shelf_arena {
   int64_t counter_bytes;
   struct ap_shelf_extent *guarded; /* pages of `writable` that are read only; by the link's lock */
   size_t guarded_count;
+  int socket;       /* of a connection that is asked no more, but holds what lies here; -1: none */
   uint8_t *touched; /* of each so many bytes of `writable`: written to by this process; or NULL */
 };
 

@@ -7,6 +7,8 @@
 #include <apiary/shelf.h>
 
 #include "arrow/ipc.h"
+#include "port/memory.h"
+#include "port/socket.h"
 #include "port/threads.h"
 #include "testing/arrow_text.h"
 #include "testing/check.h"
@@ -341,6 +343,87 @@ static void test_the_server_may_die(void **state) {
   ap_shelf_close(shelf);
 }
 
+/* Stands between one client and the server, and spoils the answer to STATS. Ends with the client's
+ * connection, and then closes its own to the server. */
+static int relay(const struct ap_shelf_bed *bed, const char *name, int ready) {
+  static uint8_t bytes[AP_SHELF_PACKET_BYTES_MAX];
+  int listening = -1;
+  int lock = -1;
+  int client = -1;
+  int server = -1;
+  struct ap_socket_peer peer;
+  bool spoils = false;
+  if (ap_socket_listen(name, &listening, &lock, NULL) != AP_OK) return 1;
+  if (write(ready, "x", 1) != 1) return 2;
+  while (client < 0) {
+    if (ap_socket_accept(listening, &client, &peer, NULL) != AP_OK) return 3;
+    if (client < 0) (void)usleep(1000);
+  }
+  if (ap_socket_connect(bed->socket, &server, NULL) != AP_OK) return 4;
+  for (;;) {
+    bool any = false;
+    for (int way = 0; way < 2; way++) {
+      int descriptors[AP_SOCKET_DESCRIPTORS_MAX];
+      size_t count = 0;
+      size_t size = 0;
+      enum ap_socket_outcome outcome;
+      if (ap_socket_receive(way == 0 ? client : server, bytes, sizeof(bytes), 0, &size, descriptors,
+                            &count, &outcome, NULL) != AP_OK) {
+        return 5;
+      }
+      if (outcome == AP_SOCKET_CLOSED) return 0;
+      if (outcome != AP_SOCKET_DONE) continue;
+      any = true;
+      if (way == 0) spoils = bytes[3] == AP_SHELF_STATS;
+      if (way == 1 && spoils) memset(bytes, 0xee, size);
+      if (ap_socket_send(way == 0 ? server : client, bytes, size, descriptors, count, &outcome,
+                         NULL) != AP_OK) {
+        return 6;
+      }
+      for (size_t i = 0; i < count; i++) ap_descriptor_close(descriptors[i]);
+    }
+    if (!any) (void)usleep(1000);
+  }
+}
+
+static void test_a_corrupt_answer_costs_nothing_that_is_held(void **state) {
+  struct ap_shelf_bed *bed = *state;
+  ap_shelf *direct = open_at(bed);
+  struct ap_shelf_bed between = *bed;
+  struct ArrowArray batch = {0};
+  ap_shelf_builder *builder = NULL;
+  ap_shelf_usage usage = AP_SHELF_USAGE_INIT;
+  ap_error err = {0};
+  char key[AP_SHELF_KEY_SIZE];
+  char mark = 0;
+  int ready[2];
+  int status = 0;
+  (void)snprintf(between.socket, sizeof(between.socket), "@apiary-relay-%d", (int)getpid());
+  assert_int_equal(pipe(ready), 0);
+  pid_t child = fork();
+  if (child == 0) _exit(relay(bed, between.socket, ready[1]));
+  assert_int_equal(read(ready[0], &mark, 1), 1);
+  ap_shelf *shelf = open_at(&between);
+  build_numbers(direct, 5000, 3, &builder);
+  check_ok(ap_shelf_seal(builder, key, &err), &err);
+  ap_shelf_builder_close(builder);
+  first_batch(shelf, key, &batch);
+  check_status(ap_shelf_get_usage(shelf, &usage, &err), AP_CORRUPT, &err);
+  check_ok(ap_shelf_delete(direct, key, &err), &err);
+  assert_int_equal(usage_of(direct).deleted, 1);
+  assert_true(((const double *)batch.children[0]->buffers[1])[4999] == 5002.0);
+  batch.release(&batch);
+  ap_shelf_close(shelf);
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 0);
+  for (int i = 0; i < 1000 && usage_of(direct).deleted > 0; i++) (void)usleep(1000);
+  assert_int_equal(usage_of(direct).deleted, 0);
+  (void)close(ready[0]);
+  (void)close(ready[1]);
+  ap_shelf_close(direct);
+}
+
 struct worker {
   ap_shelf *shelf;
   uint64_t seed;
@@ -410,6 +493,7 @@ int main(void) {
       cmocka_unit_test(test_nobody_writes_what_is_sealed),
       cmocka_unit_test(test_a_forked_process_holds_what_its_parent_held),
       cmocka_unit_test(test_the_server_may_die),
+      cmocka_unit_test(test_a_corrupt_answer_costs_nothing_that_is_held),
       cmocka_unit_test(test_threads_share_a_handle),
   };
   return cmocka_run_group_tests(tests, start, stop);
