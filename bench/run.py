@@ -6,7 +6,8 @@ The peers (deltalake, duckdb) come from the development pins. Absolute figures m
 machine: the ratios are what counts. Nothing here passes or fails: docs/benchmarks.md says what is
 aimed at.
 
-    python bench/run.py [--quick] [--only append,commits,query,planning,join,changes,tpch,knn,start]
+    python bench/run.py [--quick]
+        [--only append,commits,query,planning,join,changes,tpch,knn,shelf,start]
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from changes import bench_changes
 from knn import bench_knn
 from planning import time_planning
 from tpch import bench_tpch
+
+from shelf import bench_gets, bench_puts, server
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -380,6 +383,19 @@ def bench_neighbours(rounds: int) -> None:
         line(*answer)
 
 
+def bench_shelf(folder: Path, rounds: int) -> None:
+    """ArrowShelf: a large table from process to process, and small ones."""
+    with server(folder):
+        puts = bench_puts(rounds)
+        gets = bench_gets()
+    head("A table of 381 MiB put", "contestant", "ms best / median", "against memcpy")
+    for answer in puts:
+        line(*answer)
+    head("Objects got", "what", "us p50", "us p99")
+    for answer in gets:
+        line(*answer)
+
+
 BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "append": lambda folder, quick: bench_append(folder, 7 if quick else 25),
     "commits": lambda folder, quick: bench_commits(folder, 100 if quick else 1000),
@@ -389,6 +405,7 @@ BENCHES: dict[str, Callable[[Path, bool], None]] = {
     "changes": lambda folder, quick: bench_changes(folder, 600_000 if quick else 6_000_000),
     "tpch": lambda folder, quick: bench_tpch(folder, "0.1" if quick else "1", 3 if quick else 5),
     "knn": lambda folder, quick: bench_neighbours(1 if quick else 7),
+    "shelf": lambda folder, quick: bench_shelf(folder, 3 if quick else 11),
     "start": lambda folder, quick: bench_start(folder, 5 if quick else 25),
 }
 
