@@ -128,7 +128,8 @@ static void test_own_memory(void **state) {
   assert_non_null(memory);
   memset(memory, 7, BYTES);
   int64_t with = ap_machine_own_bytes();
-  assert_in_range(with - before, BYTES / 2, 2 * BYTES + 64 * 1024 * 1024);
+  /* The watchers of the sanitizers keep up to four bytes of their own for each. */
+  assert_in_range(with - before, BYTES / 2, 6 * BYTES);
   ap_free(ap_allocator_system(), memory);
 }
 

@@ -7,10 +7,12 @@
 #include "port/socket.h"
 
 #include "base/assert.h"
+#include "port/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +24,14 @@
 #include <unistd.h>
 
 /* Servers of one path that may end just while another begins. */
-enum { LOCK_ATTEMPTS_MAX = 100 };
+enum {
+  LOCK_ATTEMPTS_MAX = 100,
+  ATTENTIVE_US = 50 /* that a thread stays awake for an answer */
+};
+
+static int64_t now_us(void) {
+  return ap_clock_monotonic_us(ap_clock_system());
+}
 
 static ap_status fail(ap_error *err, const char *what, const char *path) {
   int reason = errno;
@@ -229,10 +238,17 @@ static size_t take_descriptors(struct msghdr *message, int out[AP_SOCKET_DESCRIP
   return count;
 }
 
-/* False when the time passed with nothing to read. */
+/* False when the time passed with nothing to read. Waking a thread takes many times longer than a
+ * short answer, so it sleeps only when none comes at once. */
 static bool wait_readable(int socket, int64_t timeout_ms) {
   struct pollfd wish = {socket, POLLIN, 0};
   int found = 0;
+  int64_t until_us = now_us() + ATTENTIVE_US;
+  while (timeout_ms > 0 && found == 0 && now_us() < until_us) {
+    found = poll(&wish, 1, 0);
+    if (found == 0) (void)sched_yield();
+  }
+  if (found > 0) return true;
   do {
     found = poll(&wish, 1, (int)(timeout_ms > 3600000 ? 3600000 : timeout_ms));
   } while (found < 0 && errno == EINTR);

@@ -8,20 +8,26 @@
 #include "port/socket.h"
 
 #include "base/alloc.h"
+#include "port/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { EVENTS_MAX = 64 };
+enum {
+  EVENTS_MAX = 64,
+  ATTENTIVE_US = 200 /* that a waiter stays awake after something came */
+};
 
 struct ap_waiter {
   int poll;
-  int signals; /* -1: not heard */
+  int signals;                /* -1: not heard */
+  int64_t attentive_until_us; /* when something may come at once again */
   sigset_t blocked_before;
 };
 
@@ -79,11 +85,29 @@ void ap_waiter_remove(struct ap_waiter *waiter, int socket) {
   (void)epoll_ctl(waiter->poll, EPOLL_CTL_DEL, socket, &event);
 }
 
+static int64_t now_us(void) {
+  return ap_clock_monotonic_us(ap_clock_system());
+}
+
+/* Waking a thread takes many times longer than a short request, and those come in rows: shortly
+ * after one it is looked for the next without sleeping. */
+static int wait_for_events(struct ap_waiter *waiter, struct epoll_event *events, int room,
+                           int64_t timeout_ms) {
+  int found = 0;
+  while (found == 0 && timeout_ms > 0 && now_us() < waiter->attentive_until_us) {
+    found = epoll_wait(waiter->poll, events, room, 0);
+    if (found == 0) (void)sched_yield();
+  }
+  if (found == 0) found = epoll_wait(waiter->poll, events, room, (int)timeout_ms);
+  if (found > 0) waiter->attentive_until_us = now_us() + ATTENTIVE_US;
+  return found;
+}
+
 ap_status ap_waiter_wait(struct ap_waiter *waiter, int64_t timeout_ms, void **out, size_t max,
                          size_t *out_count, bool *out_ended, ap_error *err) {
   struct epoll_event events[EVENTS_MAX];
   int room = max > EVENTS_MAX ? EVENTS_MAX : (int)max;
-  int found = epoll_wait(waiter->poll, events, room, (int)timeout_ms);
+  int found = wait_for_events(waiter, events, room, timeout_ms);
   *out_count = 0;
   *out_ended = false;
   if (found < 0 && errno == EINTR) return AP_OK;

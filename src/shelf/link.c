@@ -29,7 +29,8 @@ struct ap_shelf_link {
   struct ap_shelf_key token;
   struct ap_shelf_key spare_token;
   struct ap_shelf_arena *arena; /* of the connection */
-  struct ap_shelf_held *held;
+  struct ap_shelf_table keys;   /* of what is held, of this connection and of earlier ones */
+  struct ap_shelf_table names;  /* by which it was got */
   uint8_t out[AP_SHELF_PACKET_BYTES_MAX];
   uint8_t in[AP_SHELF_PACKET_BYTES_MAX];
 };
@@ -51,6 +52,14 @@ static void unlock(struct ap_shelf_link *link) {
   ap_threads_system()->unlock(ap_threads_system(), link->mutex);
 }
 
+static void link_free(struct ap_shelf_link *link) {
+  ap_shelf_table_deinit(&link->keys);
+  ap_shelf_table_deinit(&link->names);
+  ap_threads_system()->mutex_destroy(ap_threads_system(), link->mutex);
+  ap_threads_system()->mutex_destroy(ap_threads_system(), link->spare_mutex);
+  ap_free(ap_allocator_system(), link);
+}
+
 ap_status ap_shelf_link_open(const char *socket, int64_t timeout_ms, struct ap_shelf_link **out,
                              ap_error *err) {
   if (strlen(socket) >= AP_SHELF_LINK_PATH_BYTES) {
@@ -62,6 +71,12 @@ ap_status ap_shelf_link_open(const char *socket, int64_t timeout_ms, struct ap_s
   ap_status status = ap_threads_system()->mutex_create(ap_threads_system(), &link->mutex, err);
   if (status != AP_OK) {
     ap_free(ap_allocator_system(), link);
+    return status;
+  }
+  status = ap_shelf_table_init(&link->keys, ap_allocator_system(), err);
+  if (status == AP_OK) status = ap_shelf_table_init(&link->names, ap_allocator_system(), err);
+  if (status != AP_OK) {
+    link_free(link);
     return status;
   }
   atomic_init(&link->references, 1);
@@ -96,17 +111,15 @@ void ap_shelf_link_release(struct ap_shelf_link *link) {
   if (link == NULL) return;
   /* Release and acquire pair with each other: the last holder sees all that others did. */
   if (atomic_fetch_sub_explicit(&link->references, 1, memory_order_acq_rel) > 1) return;
-  AP_ASSERT(link->held == NULL);
+  AP_ASSERT(link->keys.count == 0);
   disconnect(link);
-  ap_threads_system()->mutex_destroy(ap_threads_system(), link->mutex);
-  ap_threads_system()->mutex_destroy(ap_threads_system(), link->spare_mutex);
-  ap_free(ap_allocator_system(), link);
+  link_free(link);
 }
 
 void ap_shelf_link_disconnect(struct ap_shelf_link *link) {
   lock(link);
   /* What is held is so by the connection; it stays until that is let go. */
-  if (link->held == NULL) disconnect(link);
+  if (link->keys.count == 0) disconnect(link);
   unlock(link);
 }
 
@@ -477,6 +490,46 @@ static void held_free(struct ap_shelf_held *held) {
   ap_free(ap_allocator_system(), held);
 }
 
+#define KEYED(entry) \
+  ((struct ap_shelf_held *)(void *)((char *)(entry)-offsetof(struct ap_shelf_held, by_key)))
+#define NAMED(entry) \
+  ((struct ap_shelf_held *)(void *)((char *)(entry)-offsetof(struct ap_shelf_held, by_name)))
+
+static uint64_t hash_key(struct ap_shelf_key key) {
+  return ap_shelf_hash(key.bytes, sizeof key.bytes);
+}
+
+/* With the lock held: what this connection holds under a key or name; NULL: nothing. */
+static struct ap_shelf_held *held_by_key(const struct ap_shelf_link *link, uint64_t generation,
+                                         struct ap_shelf_key key) {
+  struct ap_shelf_entry *entry = ap_shelf_table_find(&link->keys, hash_key(key));
+  while (entry != NULL &&
+         !(KEYED(entry)->generation == generation && ap_shelf_key_equal(KEYED(entry)->key, key))) {
+    entry = ap_shelf_entry_next(entry);
+  }
+  return entry != NULL ? KEYED(entry) : NULL;
+}
+
+static struct ap_shelf_held *held_by_name(const struct ap_shelf_link *link, const char *name) {
+  struct ap_shelf_entry *entry =
+      ap_shelf_table_find(&link->names, ap_shelf_hash(name, strlen(name)));
+  while (entry != NULL && strcmp(NAMED(entry)->name, name) != 0) entry = ap_shelf_entry_next(entry);
+  return entry != NULL ? NAMED(entry) : NULL;
+}
+
+/* With the lock held. A name leads to one: what had it before has it no more. */
+static void set_name(struct ap_shelf_link *link, struct ap_shelf_held *held, const char *name) {
+  size_t size = strlen(name);
+  struct ap_shelf_held *before = size > 0 ? held_by_name(link, name) : NULL;
+  if (before == held) return;
+  if (before != NULL) set_name(link, before, "");
+  if (held->name[0] != '\0') ap_shelf_table_remove(&link->names, &held->by_name);
+  held->name[0] = '\0';
+  if (size == 0 || size > AP_SHELF_NAME_BYTES_MAX) return;
+  memcpy(held->name, name, size + 1);
+  ap_shelf_table_add(&link->names, &held->by_name, ap_shelf_hash(name, size));
+}
+
 static void held_retain(struct ap_shelf_holder *self) {
   struct ap_shelf_held *held = (struct ap_shelf_held *)self;
   atomic_fetch_add_explicit(&held->references, 1, memory_order_relaxed);
@@ -509,9 +562,8 @@ static void held_release(struct ap_shelf_holder *self) {
   lock(link); /* under which alone a count comes from one to more by way of the list */
   bool is_last = atomic_fetch_sub_explicit(&held->references, 1, memory_order_acq_rel) == 1;
   if (is_last) {
-    struct ap_shelf_held **place = &link->held;
-    while (*place != held) place = &(*place)->next;
-    *place = held->next;
+    ap_shelf_table_remove(&link->keys, &held->by_key);
+    set_name(link, held, "");
     bool is_ours = link->socket >= 0 && link->generation == held->generation &&
                    link->process == ap_process_id();
     if (is_ours) send_release(link, held->key);
@@ -520,12 +572,6 @@ static void held_release(struct ap_shelf_holder *self) {
   if (!is_last) return;
   held_free(held);
   ap_shelf_link_release(link);
-}
-
-static bool is_meant(const struct ap_shelf_held *held, bool by_key, struct ap_shelf_key key,
-                     const char *name) {
-  if (by_key) return ap_shelf_key_equal(held->key, key);
-  return held->name[0] != '\0' && strcmp(held->name, name) == 0;
 }
 
 static uint64_t removals_of(const struct ap_shelf_link *link) {
@@ -539,13 +585,12 @@ static struct ap_shelf_held *find_held(struct ap_shelf_link *link, bool by_key,
                                        struct ap_shelf_key key, const char *name) {
   notice_fork(link);
   if (link->socket < 0) return NULL;
-  for (struct ap_shelf_held *held = link->held; held != NULL; held = held->next) {
-    if (held->generation != link->generation || !is_meant(held, by_key, key, name)) continue;
-    struct ap_shelf_counters *counters = (void *)(uintptr_t)link->arena->counters;
-    bool ended = atomic_load_explicit(&counters->ended, memory_order_acquire) != 0;
-    return !ended && held->removals == removals_of(link) ? held : NULL;
-  }
-  return NULL;
+  struct ap_shelf_held *held =
+      by_key ? held_by_key(link, link->generation, key) : held_by_name(link, name);
+  if (held == NULL || held->generation != link->generation) return NULL;
+  struct ap_shelf_counters *counters = (void *)(uintptr_t)link->arena->counters;
+  bool ended = atomic_load_explicit(&counters->ended, memory_order_acquire) != 0;
+  return !ended && held->removals == removals_of(link) ? held : NULL;
 }
 
 /* An object from the answer to GET; takes the answer's extents. */
@@ -569,12 +614,11 @@ static ap_status make_held(struct ap_shelf_link *link, struct ap_shelf_answer *a
   held->extent_count = answer->packet.extent_count;
   held->block = block;
   held->block_size = (size_t)answer->packet.b;
-  held->next = link->held;
   answer->extents = NULL;
   atomic_init(&held->references, 0);
   atomic_fetch_add_explicit(&link->arena->references, 1, memory_order_relaxed);
   ap_shelf_link_retain(link);
-  link->held = held;
+  ap_shelf_table_add(&link->keys, &held->by_key, hash_key(held->key));
   *out = held;
   return AP_OK;
 }
@@ -590,18 +634,12 @@ static ap_status get_held(struct ap_shelf_link *link, bool by_key, struct ap_she
   uint64_t generation = link->generation;
   AP_TRY(ask_locked(link, &request, false, 0, &answer, err));
   if (generation != link->generation) removals = 0; /* of another server: ask again next time */
-  struct ap_shelf_held *held = link->held;
-  while (held != NULL && !(held->generation == answer.generation &&
-                           ap_shelf_key_equal(held->key, answer.packet.key))) {
-    held = held->next;
-  }
+  struct ap_shelf_held *held = held_by_key(link, answer.generation, answer.packet.key);
   ap_status status = AP_OK;
   if (held == NULL) status = make_held(link, &answer, &held, err);
   if (status == AP_OK) {
     held->removals = removals;
-    held->name[0] = '\0';
-    size_t size = by_key ? 0 : strlen(name);
-    if (size <= AP_SHELF_NAME_BYTES_MAX) memcpy(held->name, by_key ? "" : name, size + 1);
+    set_name(link, held, by_key ? "" : name);
     *out = held;
   } else {
     send_release(link, answer.packet.key);

@@ -10,6 +10,7 @@
 #define AP_SHELF_LINK_H
 
 #include "port/threads.h"
+#include "shelf/table.h"
 #include "shelf/unpack.h"
 
 #include <stdatomic.h>
@@ -35,7 +36,8 @@ struct ap_shelf_held {
   struct ap_shelf_holder holder; /* first */
   struct ap_shelf_link *link;
   struct ap_shelf_arena *arena;
-  struct ap_shelf_held *next;
+  struct ap_shelf_entry by_key;
+  struct ap_shelf_entry by_name; /* only with a name */
   struct ap_shelf_key key;
   char name[AP_SHELF_NAME_BYTES_MAX + 1]; /* by which it was got */
   atomic_size_t references;
